@@ -1,0 +1,60 @@
+import type { Flow } from "../flows/flow.ts";
+
+/** How a connection's sources are polled. */
+export interface PollSettings {
+  readonly everyMs: number;
+  /** On the very first poll, start from now rather than from the beginning. */
+  readonly skipHistory: boolean;
+  /** Names of the sources to poll; all when undefined. */
+  readonly sources: readonly string[] | undefined;
+}
+
+/** One configured connection. */
+export interface ConnectionConfig {
+  readonly name: string;
+  /** Name of its connector. */
+  readonly use: string;
+  /** Parsed by the connector's own schema; secrets are resolved in it. */
+  readonly settings: unknown;
+  /** Undefined when the connection is not polled. */
+  readonly poll: PollSettings | undefined;
+  readonly rateLimit: { readonly calls: number; readonly perSeconds: number } | undefined;
+  /** Lanes worked on at a time in one process. */
+  readonly concurrency: number;
+}
+
+export interface ServerConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Where senders reach us from outside, for webhook registration; without a trailing slash. */
+  readonly publicUrl: string | undefined;
+  readonly maxBodyBytes: number;
+  /** Appends that may wait for the database before ingress answers 503. */
+  readonly maxWaitingAppends: number;
+  /** How long finished events stay in the ledger, in milliseconds. */
+  readonly retentionMs: number;
+  /** How long a shutdown waits for work in flight, in milliseconds. */
+  readonly shutdownMs: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+/** A scheduled export: parsed and checked, carried out by the export engine. */
+export interface ExportConfig {
+  readonly name: string;
+  readonly from: string;
+  readonly datasets: readonly string[];
+  readonly to: string;
+  readonly schedule: { readonly cron: string; readonly timezone: string };
+}
+
+/** The whole configuration, checked and resolved. */
+export interface Config {
+  /** First 12 hex digits of the SHA-256 of the text, before secrets are resolved. */
+  readonly version: string;
+  readonly server: ServerConfig;
+  readonly connections: ReadonlyMap<string, ConnectionConfig>;
+  readonly flows: readonly Flow[];
+  readonly exports: readonly ExportConfig[];
+  /** Every resolved secret value, for redaction. Never printed. */
+  readonly secrets: readonly string[];
+}

@@ -1,0 +1,258 @@
+/** What the engine does after an error: try again, wait as told, pause until the credential works, or give up. */
+export type RetryClass = "retry" | "retry_after" | "reconnect" | "stop";
+
+interface CatalogueRow {
+  readonly meaning: string;
+  /** HTTP status used when the error leaves through an API of ours. */
+  readonly status: number;
+  readonly retry: RetryClass;
+  readonly remedy: string;
+}
+
+/** Every error code of the project. Codes are stable and never reused; `docs/reference/errors.md` is generated from here. */
+export const errorCatalogue = {
+  config_invalid: {
+    meaning: "The configuration has one or more errors; all of them are listed with file, line and column.",
+    status: 400,
+    retry: "stop",
+    remedy: "Fix the lines named in the message and run `deskbridge check` again.",
+  },
+  config_unreadable: {
+    meaning: "The configuration file or folder cannot be read.",
+    status: 400,
+    retry: "stop",
+    remedy: "Check the path given with --config and the permissions of the file.",
+  },
+  connector_unknown: {
+    meaning: "No connector of that name is installed.",
+    status: 400,
+    retry: "stop",
+    remedy: "Check the spelling of `use:`, or install the package that provides the connector.",
+  },
+  connector_invalid: {
+    meaning: "A connector module does not have the shape the engine expects.",
+    status: 500,
+    retry: "stop",
+    remedy: "Export the result of `defineConnector` as the module's default export.",
+  },
+  connection_unknown: {
+    meaning: "No connection of that name is configured.",
+    status: 404,
+    retry: "stop",
+    remedy: "Use the name of a connection in the configuration.",
+  },
+  capability_missing: {
+    meaning: "The connection's connector does not offer what was asked of it.",
+    status: 400,
+    retry: "stop",
+    remedy: "Use a connector that offers it; `docs/reference/connectors.md` lists who offers what.",
+  },
+  ledger_unavailable: {
+    meaning: "PostgreSQL cannot be reached or refused the statement.",
+    status: 503,
+    retry: "retry",
+    remedy: "Check the database; senders keep their events and retry.",
+  },
+  ledger_busy: {
+    meaning: "Too many appends are waiting for PostgreSQL.",
+    status: 503,
+    retry: "retry_after",
+    remedy: "Slow the sender down or give the database more room; nothing was acknowledged.",
+  },
+  ledger_schema_newer: {
+    meaning: "The database was migrated by a newer version of deskbridge.",
+    status: 500,
+    retry: "stop",
+    remedy: "Run the newer version, or restore a backup taken before the upgrade.",
+  },
+  lease_lost: {
+    meaning: "The lane was taken over by another worker while this one was working on it.",
+    status: 409,
+    retry: "stop",
+    remedy: "Nothing to do: the other worker finishes the delivery.",
+  },
+  queue_unavailable: {
+    meaning: "The queue backend cannot be reached.",
+    status: 503,
+    retry: "retry",
+    remedy: "Check Redis; no event is lost, the sweeper rings again when it is back.",
+  },
+  webhook_signature: {
+    meaning: "The request's signature or credential is missing or wrong.",
+    status: 401,
+    retry: "stop",
+    remedy: "Compare the secret in the configuration with the sender's.",
+  },
+  webhook_stale: {
+    meaning: "The request's signed time is outside the replay window.",
+    status: 401,
+    retry: "stop",
+    remedy: "Check both clocks; widen the connection's tolerance if the sender is slow.",
+  },
+  webhook_malformed: {
+    meaning: "The body is not what the connector expects.",
+    status: 400,
+    retry: "stop",
+    remedy: "Compare the sender's format with the connector's reference page.",
+  },
+  body_too_large: {
+    meaning: "The request body is larger than the server accepts.",
+    status: 413,
+    retry: "stop",
+    remedy: "Send less at once, or raise `server.maxBodyBytes`.",
+  },
+  mapping_failed: {
+    meaning: "An expression of a flow failed on this event; no operation was sent.",
+    status: 422,
+    retry: "stop",
+    remedy: "Fix the expression named in the message, then `deskbridge dead retry`.",
+  },
+  operation_invalid: {
+    meaning: "A mapped operation lacks a required value or has one of the wrong form; it was not sent.",
+    status: 422,
+    retry: "stop",
+    remedy: "Fix the flow's mapping, then `deskbridge dead retry`.",
+  },
+  flow_removed: {
+    meaning: "The delivery's flow is no longer in the configuration.",
+    status: 410,
+    retry: "stop",
+    remedy: "Restore the flow and retry, or discard the dead letter.",
+  },
+  target_unavailable: {
+    meaning: "The target did not answer, or answered with a server error.",
+    status: 502,
+    retry: "retry",
+    remedy: "Nothing to do: the delivery is retried with growing pauses.",
+  },
+  target_timeout: {
+    meaning: "The target did not answer in time; whether it acted is unknown.",
+    status: 504,
+    retry: "retry",
+    remedy: "Nothing to do: the same effect key is sent again, or looked up first.",
+  },
+  target_rate_limited: {
+    meaning: "The target asked us to slow down.",
+    status: 429,
+    retry: "retry_after",
+    remedy: "Nothing to do; lower the connection's `rateLimit` if it happens often.",
+  },
+  target_unauthorized: {
+    meaning: "The target refused our credential.",
+    status: 401,
+    retry: "reconnect",
+    remedy: "Renew the credential in the configuration; deliveries resume by themselves.",
+  },
+  target_not_found: {
+    meaning: "The object addressed on the target does not exist.",
+    status: 404,
+    retry: "stop",
+    remedy: "Check the flow's keys; retry the dead letter when the object exists.",
+  },
+  target_conflict: {
+    meaning: "The target says that the object changed or exists already.",
+    status: 409,
+    retry: "retry",
+    remedy: "Nothing to do: the delivery is retried.",
+  },
+  target_rejected: {
+    meaning: "The target refused the operation as invalid; its words are in the attempt.",
+    status: 422,
+    retry: "stop",
+    remedy: "Fix the flow or the data, then `deskbridge dead retry`.",
+  },
+  target_protocol: {
+    meaning: "The target's answer is not what its interface promises (not JSON, cut off, too large).",
+    status: 502,
+    retry: "retry",
+    remedy: "Check what stands between us and the target (a proxy, a login page).",
+  },
+  bad_request: {
+    meaning: "The request is not valid.",
+    status: 400,
+    retry: "stop",
+    remedy: "Fix the fields named in the answer.",
+  },
+  unauthorized: {
+    meaning: "The API key is missing or unknown.",
+    status: 401,
+    retry: "stop",
+    remedy: "Send `Authorization: Bearer <key>`; make a key with `deskbridge keys create`.",
+  },
+  forbidden: {
+    meaning: "The API key lacks the scope for this route.",
+    status: 403,
+    retry: "stop",
+    remedy: "Use a key with the scope named in the answer.",
+  },
+  not_found: {
+    meaning: "There is nothing at this address.",
+    status: 404,
+    retry: "stop",
+    remedy: "Check the id or the path.",
+  },
+  conflict: {
+    meaning: "The request conflicts with what is stored.",
+    status: 409,
+    retry: "stop",
+    remedy: "Read the object again and decide.",
+  },
+  idempotency_mismatch: {
+    meaning: "The idempotency key was used before with another request.",
+    status: 422,
+    retry: "stop",
+    remedy: "Use a new key for a new request.",
+  },
+  idempotency_in_flight: {
+    meaning: "A request with the same idempotency key is still being worked on.",
+    status: 409,
+    retry: "retry",
+    remedy: "Wait a moment and send it again.",
+  },
+  internal: {
+    meaning: "A fault of ours.",
+    status: 500,
+    retry: "retry",
+    remedy: "Report it with the log line that carries the same request or delivery id.",
+  },
+} as const satisfies Record<string, CatalogueRow>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+interface AppErrorOptions {
+  readonly cause?: unknown;
+  /** Facts for the operator; never a secret, never personal data. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** For `retry_after` errors: how long the other side asked us to wait, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+/** The one error class of the project. The message says what happened, what was expected and what to do. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "AppError";
+    this.code = code;
+    this.details = options.details ?? {};
+    this.retryAfterMs = options.retryAfterMs;
+  }
+
+  get retry(): RetryClass {
+    return errorCatalogue[this.code].retry;
+  }
+
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}
+
+/** Any thrown value as an `AppError`; what is not one already becomes `internal`. */
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new AppError("internal", message, { cause: error });
+}

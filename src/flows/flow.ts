@@ -1,0 +1,31 @@
+import type { Event, EventType } from "../model/event.ts";
+import type { Operation } from "../model/operation.ts";
+
+/** Where a piece of a flow stands in the configuration. Lines and columns count from 1. */
+export interface ConfigPosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Whether `when` let the event pass. */
+export type Verdict = { readonly pass: true } | { readonly pass: false; readonly reason: string };
+
+/**
+ * A compiled flow. Its functions are pure: same event in, same answer out, no I/O. They throw `AppError` `mapping_failed` with the position
+ * and the expression, or `operation_invalid` with the path of the value, in `details`.
+ */
+export interface Flow {
+  readonly name: string;
+  readonly position: ConfigPosition;
+  /** The connections it listens to. */
+  readonly connections: readonly string[];
+  readonly events: readonly EventType[];
+  /** The connection that all its operations go to. */
+  readonly target: string;
+  /** The lane's key: the event's subject unless the flow says otherwise. Never empty. */
+  readonly lane: (event: Event) => string;
+  readonly when: (event: Event) => Verdict;
+  /** The operations for this event, validated, in the order of the flow. */
+  readonly map: (event: Event) => readonly Operation[];
+}

@@ -1,0 +1,10 @@
+export { AppError } from "../errors.ts";
+export type { ErrorCode } from "../errors.ts";
+export * from "../model/data.ts";
+export * from "../model/event.ts";
+export * from "../model/operation.ts";
+export * from "./connector.ts";
+export * from "./desk.ts";
+export * from "./http.ts";
+export * from "./source.ts";
+export * from "./webhook.ts";
