@@ -6,5 +6,6 @@ export * from "../model/operation.ts";
 export * from "./connector.ts";
 export * from "./desk.ts";
 export * from "./http.ts";
+export { maxJsonDepth, parseJsonBody } from "./json.ts";
 export * from "./source.ts";
 export * from "./webhook.ts";
