@@ -1,0 +1,99 @@
+import { AppError } from "../errors.ts";
+
+interface BatcherOptions<In, Out> {
+  /** Most items in one batch. */
+  readonly maxItems: number;
+  /** Most items that may wait for a batch; one more is refused with `ledger_busy`. */
+  readonly maxWaiting: number;
+  /** Batches under way at the same time. */
+  readonly parallel: number;
+  /** Carries out a batch; the results are in the order of the items. Throws when nothing of the batch happened. */
+  readonly run: (items: readonly In[]) => Promise<readonly Out[]>;
+  /** True for a fault of the batch as a whole (no database), false for one that a single item may have caused. */
+  readonly isShared: (error: unknown) => boolean;
+}
+
+interface Entry<In, Out> {
+  readonly item: In;
+  readonly resolve: (value: Out) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Gathers calls that are made at the same time into batches: what arrives while a batch is under way makes up the next one. */
+export interface Batcher<In, Out> {
+  readonly submit: (item: In) => Promise<Out>;
+  /** Items that wait for a batch. */
+  readonly waiting: () => number;
+  /** Resolves when nothing is waiting or under way. */
+  readonly drain: () => Promise<void>;
+}
+
+export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batcher<In, Out> {
+  let queue: Entry<In, Out>[] = [];
+  let running = 0;
+  let scheduled = false;
+  let idle: (() => void)[] = [];
+
+  const runAlone = async (entries: readonly Entry<In, Out>[]): Promise<void> => {
+    for (const entry of entries) {
+      try {
+        const [result] = await options.run([entry.item]);
+        entry.resolve(result as Out);
+      } catch (error) {
+        entry.reject(error);
+      }
+    }
+  };
+
+  const runBatch = async (entries: readonly Entry<In, Out>[]): Promise<void> => {
+    try {
+      const results = await options.run(entries.map((entry) => entry.item));
+      entries.forEach((entry, index) => entry.resolve(results[index] as Out));
+    } catch (error) {
+      // One bad item must not take its neighbours along: without a shared cause each is tried by itself.
+      if (entries.length > 1 && !options.isShared(error)) await runAlone(entries);
+      else for (const entry of entries) entry.reject(error);
+    }
+  };
+
+  const pump = (): void => {
+    scheduled = false;
+    while (running < options.parallel && queue.length > 0) {
+      const entries = queue.slice(0, options.maxItems);
+      queue = queue.slice(options.maxItems);
+      running += 1;
+      void runBatch(entries).finally(() => {
+        running -= 1;
+        pump();
+      });
+    }
+    if (running === 0 && queue.length === 0) {
+      const waiters = idle;
+      idle = [];
+      for (const done of waiters) done();
+    }
+  };
+
+  return {
+    submit: (item) =>
+      new Promise((resolve, reject) => {
+        if (queue.length >= options.maxWaiting) {
+          const message = `${queue.length} calls are waiting for the database; try again shortly`;
+          reject(new AppError("ledger_busy", message, { retryAfterMs: 1000 }));
+          return;
+        }
+        queue.push({ item, resolve, reject });
+        // One turn of the event loop lets everything that is ready now join the batch.
+        if (!scheduled && running < options.parallel) {
+          scheduled = true;
+          setImmediate(pump);
+        }
+      }),
+    waiting: () => queue.length,
+    drain: () =>
+      new Promise((resolve) => {
+        if (running === 0 && queue.length === 0) resolve();
+        else idle.push(resolve);
+      }),
+  };
+}
