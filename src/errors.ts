@@ -59,11 +59,23 @@ export const errorCatalogue = {
     retry: "retry_after",
     remedy: "Slow the sender down or give the database more room; nothing was acknowledged.",
   },
+  ledger_rejected: {
+    meaning: "PostgreSQL refused a value or a statement of ours.",
+    status: 500,
+    retry: "stop",
+    remedy: "Report it with the SQLSTATE in the message; other events are not touched.",
+  },
   ledger_schema_newer: {
     meaning: "The database was migrated by a newer version of deskbridge.",
     status: 500,
     retry: "stop",
     remedy: "Run the newer version, or restore a backup taken before the upgrade.",
+  },
+  data_dir_in_use: {
+    meaning: "Another deskbridge has this data directory, and its database, in use.",
+    status: 409,
+    retry: "stop",
+    remedy: "Stop the other one, or give this one a data directory of its own with --data.",
   },
   lease_lost: {
     meaning: "The lane was taken over by another worker while this one was working on it.",
