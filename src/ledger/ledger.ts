@@ -63,7 +63,8 @@ export interface LeasedLane {
 
 export type Claim =
   | { readonly kind: "leased"; readonly lanes: readonly LeasedLane[] }
-  | { readonly kind: "paused"; readonly until: number };
+  /** Nothing was leased: the target is to be left alone for this long. */
+  | { readonly kind: "paused"; readonly forMs: number };
 
 /** What one attempt came to, as kept on record. Answers hold ids and the target's words about the fault, no personal data. */
 export interface AttemptRecord {
@@ -79,8 +80,8 @@ export interface AttemptRecord {
 export interface Settlement {
   readonly delivery: number;
   readonly status: DeliveryStatus;
-  /** Milliseconds since the epoch, for a delivery that stays pending. */
-  readonly dueAt?: number;
+  /** For a delivery that stays pending: how long from now it is due, in milliseconds. */
+  readonly dueInMs?: number;
   /** False when the attempt does not count (a 429, a pause). */
   readonly counts: boolean;
   readonly attempt: AttemptRecord;
@@ -90,8 +91,8 @@ export interface Settlement {
 export interface Settled {
   readonly more: readonly Mail[];
   readonly lease: Lease | undefined;
-  /** When the lane's head is due next, in milliseconds since the epoch, where it waits for a retry. */
-  readonly nextDueAt: number | undefined;
+  /** In how many milliseconds the lane's head is due, where the lane is not empty; 0 when it is due already but the target is paused. */
+  readonly nextDueInMs: number | undefined;
 }
 
 export interface DueLane {
@@ -100,7 +101,10 @@ export interface DueLane {
   readonly priority: DeliveryPriority;
 }
 
-/** The durable mailbox: events, deliveries, lanes, cursors. Calls that run at the same time share statements and commits. */
+/**
+ * The durable mailbox: events, deliveries, lanes, cursors. Calls that run at the same time share statements and commits. Leases, pauses
+ * and due times are kept by the database's clock and go in and out as durations, so a process whose clock is off does no harm.
+ */
 export interface Ledger {
   /**
    * Stores an event with its deliveries and resolves when that is durable. Throws `ledger_busy` when too many appends wait already,
@@ -120,12 +124,17 @@ export interface Ledger {
   /** Gives a lane back untouched. */
   readonly release: (lease: Lease) => Promise<void>;
 
-  /** No lane of the target is leased before `until` (milliseconds since the epoch). A shorter pause does not cut a longer one. */
-  readonly pauseTarget: (target: string, until: number, reason: string) => Promise<void>;
+  /** No lane of the target is leased for this long. A shorter pause does not cut a longer one. */
+  readonly pauseTarget: (target: string, forMs: number, reason: string) => Promise<void>;
   /** Lanes with due mail that nobody holds, longest waiting first. */
   readonly dueLanes: (limit: number) => Promise<readonly DueLane[]>;
-  /** Deletes one batch of what is over and older than `beforeMs`; returns how many events went. */
-  readonly prune: (beforeMs: number, batch: number) => Promise<number>;
+  /**
+   * Deletes what is over and older than `before` (milliseconds since the epoch), `batch` events at a time; returns how many events went.
+   * Events with a pending or dead delivery stay.
+   */
+  readonly prune: (before: number, batch: number, signal: AbortSignal) => Promise<number>;
+  /** Appends that wait for the database right now. */
+  readonly waitingAppends: () => number;
 
   /** Throws `ledger_unavailable` when the database does not answer. */
   readonly ping: () => Promise<void>;

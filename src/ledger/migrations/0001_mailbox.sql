@@ -114,7 +114,7 @@ $$;
 -- Leases those of the lanes that have due mail and are free, then reads their mail. Two statements on purpose: the second one has its own
 -- snapshot, taken when the leases are ours, so mail that the last holder finished while we waited for its row is not seen again.
 create function claim_lanes(p_target text[], p_lane text[], p_owner text, p_lease_ms integer, p_take integer)
-returns table (lane_index integer, fence bigint, paused_until timestamptz, letter mail)
+returns table (lane_index integer, fence bigint, paused_ms double precision, letter mail)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -140,13 +140,13 @@ begin
   select array_agg(g.target), array_agg(g.lane), array_agg(g.fence) into got_target, got_lane, got_fence from got g;
 
   return query
-    select min(a.i)::integer, null::bigint, p.until, null::mail
+    select min(a.i)::integer, null::bigint, extract(epoch from p.until - clock_timestamp())::double precision * 1000, null::mail
     from unnest(p_target) with ordinality as a(target, i)
     join target_pause p on p.target = a.target and p.until > clock_timestamp()
     group by p.target, p.until;
 
   return query
-    select a.i::integer, g.fence, null::timestamptz, m
+    select a.i::integer, g.fence, null::double precision, m
     from unnest(got_target, got_lane, got_fence) as g(target, lane, fence)
     join unnest(p_target, p_lane) with ordinality as a(target, lane, i) on a.target = g.target and a.lane = g.lane
     left join lateral lane_mail(g.target, g.lane, p_take) m on true;
@@ -157,11 +157,11 @@ $$;
 -- lane back. The lease rows stay locked from the first statement on: whoever rings for newer mail waits and then gets the lane.
 create function settle_lanes(
   p_target text[], p_lane text[], p_owner text[], p_fence bigint[],
-  p_index integer[], p_delivery bigint[], p_status smallint[], p_due timestamptz[], p_counts boolean[],
+  p_index integer[], p_delivery bigint[], p_status smallint[], p_due_in_ms double precision[], p_counts boolean[],
   p_started timestamptz[], p_duration integer[], p_outcome text[], p_code text[], p_message text[], p_receipts text[],
   p_lease_ms integer, p_take integer
 )
-returns table (lane_index integer, held boolean, kept boolean, next_due timestamptz, letter mail)
+returns table (lane_index integer, held boolean, kept boolean, next_due_ms double precision, letter mail)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -178,14 +178,14 @@ begin
   ) h;
 
   with settled as (
-    select * from unnest(p_index, p_delivery, p_status, p_due, p_counts, p_started, p_duration, p_outcome, p_code, p_message, p_receipts)
-      as s(index, delivery, status, due, counts, started, duration, outcome, code, message, receipts)
+    select * from unnest(p_index, p_delivery, p_status, p_due_in_ms, p_counts, p_started, p_duration, p_outcome, p_code, p_message, p_receipts)
+      as s(index, delivery, status, due_in_ms, counts, started, duration, outcome, code, message, receipts)
     where s.index = any (held_lanes)
   ), updated as (
     update delivery d set
       status = s.status,
       attempts = d.attempts + s.counts::integer,
-      due_at = coalesce(s.due, d.due_at),
+      due_at = coalesce(clock_timestamp() + s.due_in_ms * interval '1 millisecond', d.due_at),
       finished_at = case when s.status <> 0 then clock_timestamp() end,
       code = s.code,
       reason = s.message
@@ -212,7 +212,7 @@ begin
 
   return query
     select a.i::integer, a.i = any (held_lanes), a.i = any (kept_lanes),
-      case when a.i = any (held_lanes) then lane_head_due(a.target, a.lane) end, m
+      case when a.i = any (held_lanes) then extract(epoch from lane_head_due(a.target, a.lane) - clock_timestamp())::double precision * 1000 end, m
     from unnest(p_target, p_lane) with ordinality as a(target, lane, i)
     left join lateral lane_mail(a.target, a.lane, case when a.i = any (kept_lanes) then p_take else 0 end) m on true;
 end

@@ -1,0 +1,192 @@
+import type { Pool } from "pg";
+import { AppError } from "../errors.ts";
+import type { Event, EventType } from "../model/event.ts";
+import type { Claim, DeliveryStatus, Lease, LeasedLane, Mail, Settled, Settlement } from "./ledger.ts";
+
+/** The most deliveries of one lane handed over at a time. */
+const takePerLane = 20;
+
+const statusNumbers: Readonly<Record<DeliveryStatus, number>> = { pending: 0, done: 1, skipped: 2, dead: 3 };
+
+/** A lease as this adapter hands it out: `owner` tells one claim from every other one, also over a crash of the database. */
+export interface OwnedLease extends Lease {
+  readonly owner: string;
+}
+
+interface MailColumns {
+  readonly delivery: number | null;
+  readonly sequence: number;
+  readonly flow: string;
+  readonly attempts: number;
+  readonly connection: string;
+  readonly event_id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly happened_at: Date;
+  readonly received_at: Date;
+  readonly body: string;
+}
+
+function toMail(row: MailColumns): Mail {
+  const body = JSON.parse(row.body) as { data: Event["data"]; raw?: unknown };
+  const event: Event = {
+    id: row.event_id,
+    source: row.connection,
+    type: row.type as EventType,
+    subject: row.subject,
+    time: row.happened_at.toISOString(),
+    data: body.data,
+    ...(body.raw === undefined ? {} : { raw: body.raw }),
+  };
+  return {
+    delivery: row.delivery as number,
+    sequence: row.sequence,
+    flow: row.flow,
+    attempts: row.attempts,
+    event,
+    receivedAt: row.received_at.getTime(),
+  };
+}
+
+export interface ClaimRequest {
+  readonly target: string;
+  readonly lanes: readonly string[];
+  readonly leaseMs: number;
+}
+
+interface ClaimRow extends MailColumns {
+  readonly lane_index: number;
+  readonly fence: number | null;
+  readonly paused_ms: number | null;
+}
+
+const claimText = "select lane_index, fence, paused_ms, (letter).* from claim_lanes($1, $2, $3, $4, $5)";
+
+/** Leases lanes for several requests in one statement. A lane that two of them name goes to the first. */
+export async function claimBatch(
+  pool: Pool,
+  requests: readonly ClaimRequest[],
+  owner: string,
+): Promise<readonly Claim[]> {
+  const startedAt = performance.now();
+  const targets: string[] = [];
+  const lanes: string[] = [];
+  const requestOf: number[] = [];
+  const seen = new Set<string>();
+  requests.forEach((request, index) => {
+    for (const lane of request.lanes) {
+      const key = `${request.target}\n${lane}`;
+      if (seen.has(key)) continue;
+      seen.add(key);
+      targets.push(request.target);
+      lanes.push(lane);
+      requestOf.push(index);
+    }
+  });
+  const leaseMs = Math.min(...requests.map((request) => request.leaseMs));
+  const { rows } = await pool.query<ClaimRow>({
+    name: "claim",
+    text: claimText,
+    values: [targets, lanes, owner, leaseMs, takePerLane],
+  });
+  const pausedMs = new Map<string, number>();
+  const leased = new Map<number, { lease: OwnedLease; mail: Mail[] }>();
+  for (const row of rows) {
+    const place = row.lane_index - 1;
+    const target = targets[place] as string;
+    if (row.paused_ms !== null) {
+      pausedMs.set(target, Math.max(1, row.paused_ms));
+      continue;
+    }
+    const known = leased.get(place) ?? {
+      lease: { target, lane: lanes[place] as string, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs },
+      mail: [],
+    };
+    if (row.delivery !== null) known.mail.push(toMail(row));
+    leased.set(place, known);
+  }
+  return requests.map((request, index): Claim => {
+    const forMs = pausedMs.get(request.target);
+    if (forMs !== undefined) return { kind: "paused", forMs };
+    const own: LeasedLane[] = [];
+    for (const [place, lane] of leased) if (requestOf[place] === index) own.push(lane);
+    return { kind: "leased", lanes: own };
+  });
+}
+
+export interface SettleRequest {
+  readonly lease: OwnedLease;
+  readonly settlements: readonly Settlement[];
+  readonly leaseMs: number;
+}
+
+interface SettleRow extends MailColumns {
+  readonly lane_index: number;
+  readonly held: boolean;
+  readonly kept: boolean;
+  readonly next_due_ms: number | null;
+}
+
+const settleText = `select lane_index, held, kept, next_due_ms, (letter).*
+from settle_lanes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`;
+
+function settlementColumns(requests: readonly SettleRequest[]): unknown[][] {
+  const columns: unknown[][] = [[], [], [], [], [], [], [], [], [], [], []];
+  requests.forEach((request, index) => {
+    for (const { delivery, status, dueInMs, counts, attempt } of request.settlements) {
+      const row = [
+        index + 1,
+        delivery,
+        statusNumbers[status],
+        dueInMs ?? null,
+        counts,
+        new Date(attempt.startedAt),
+        Math.round(attempt.durationMs),
+        attempt.outcome,
+        attempt.code ?? null,
+        attempt.message?.replaceAll("\0", "\uFFFD") ?? null,
+        JSON.stringify(attempt.receipts),
+      ];
+      row.forEach((value, column) => columns[column]?.push(value));
+    }
+  });
+  return columns;
+}
+
+/** Records the results of several lanes in one statement; a lane that is no longer ours comes back as an `AppError` `lease_lost`. */
+export async function settleBatch(
+  pool: Pool,
+  requests: readonly SettleRequest[],
+): Promise<readonly (Settled | AppError)[]> {
+  const startedAt = performance.now();
+  const leaseMs = Math.min(...requests.map((request) => request.leaseMs));
+  const leases = requests.map((request) => request.lease);
+  const { rows } = await pool.query<SettleRow>({
+    name: "settle",
+    text: settleText,
+    values: [
+      leases.map((lease) => lease.target),
+      leases.map((lease) => lease.lane),
+      leases.map((lease) => lease.owner),
+      leases.map((lease) => lease.fence),
+      ...settlementColumns(requests),
+      leaseMs,
+      takePerLane,
+    ],
+  });
+  const byLane = Map.groupBy(rows, (row) => row.lane_index - 1);
+  return requests.map((request, index) => {
+    const own = byLane.get(index) ?? [];
+    const first = own[0];
+    if (first === undefined || !first.held) return leaseLost(request.lease);
+    return {
+      more: own.filter((row) => row.delivery !== null).map(toMail),
+      lease: first.kept ? { ...request.lease, expiresAt: startedAt + leaseMs } : undefined,
+      nextDueInMs: first.next_due_ms === null ? undefined : Math.max(0, first.next_due_ms),
+    };
+  });
+}
+
+export function leaseLost(lease: Lease): AppError {
+  return new AppError("lease_lost", `lane ${lease.lane} of ${lease.target} was taken over by another worker`);
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from "node:crypto";
+import type { Pool } from "pg";
+import { AppError } from "../errors.ts";
+import { appendBatch, appendPage } from "./append.ts";
+import { createBatcher } from "./batcher.ts";
+import { isUnavailable, repeatOnDeadlock, toLedgerError } from "./fault.ts";
+import type { OwnedLease } from "./lanes.ts";
+import { claimBatch, settleBatch } from "./lanes.ts";
+import type { Ledger } from "./ledger.ts";
+import { migrate } from "./migrate.ts";
+import { openPool } from "./pool.ts";
+import { dueLanes, pauseTarget, prune, readCursor, releaseLeases, renewLease } from "./upkeep.ts";
+
+export const ledgerSchema = "deskbridge";
+
+interface LedgerOptions {
+  readonly databaseUrl: string;
+  /** Appends that may wait before one more is refused with `ledger_busy`. */
+  readonly maxWaitingAppends: number;
+  /** Called with every error of an idle connection; the pool replaces the connection by itself. */
+  readonly onError: (error: Error) => void;
+}
+
+/** The ledger and the pools that it stands on; `pool` is for readers and for what else keeps its state in the same database. */
+export interface PostgresLedger extends Ledger {
+  readonly pool: Pool;
+}
+
+async function guarded<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await repeatOnDeadlock(run);
+  } catch (error) {
+    throw toLedgerError(error);
+  }
+}
+
+/** Opens the ledger, bringing its schema up to date first (under an advisory lock, so any number of processes may start at once). */
+export async function openLedger(options: LedgerOptions): Promise<PostgresLedger> {
+  const { databaseUrl, onError } = options;
+  const settings = `-c search_path=${ledgerSchema}`;
+  const durable = openPool(databaseUrl, { max: 8, applicationName: "deskbridge", options: settings, onError });
+  // Leases are worth nothing after a crash, so handing them out never waits for the disk.
+  const relaxed = openPool(databaseUrl, {
+    max: 4,
+    applicationName: "deskbridge-lanes",
+    options: `${settings} -c synchronous_commit=off`,
+    onError,
+  });
+  const close = async (): Promise<void> => {
+    await Promise.all([durable.end(), relaxed.end()]);
+  };
+  try {
+    await guarded(() =>
+      migrate(durable, { schema: ledgerSchema, directory: new URL("./migrations/", import.meta.url) }),
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { ...createLedger(durable, relaxed, options.maxWaitingAppends), pool: durable, close };
+}
+
+function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): Omit<PostgresLedger, "pool" | "close"> {
+  const owner = randomUUID();
+  let claims = 0;
+  const shared = { maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };
+  const appends = createBatcher({
+    ...shared,
+    maxItems: 256,
+    maxWaiting,
+    parallel: 2,
+    run: (items: Parameters<typeof appendBatch>[1]) => guarded(() => appendBatch(durable, items)),
+  });
+  const claimer = createBatcher({
+    ...shared,
+    maxItems: 16,
+    parallel: 2,
+    run: (items: Parameters<typeof claimBatch>[1]) => {
+      claims += 1;
+      const token = `${owner}:${claims}`;
+      return guarded(() => claimBatch(relaxed, items, token));
+    },
+  });
+  const settler = createBatcher({
+    ...shared,
+    maxItems: 256,
+    parallel: 2,
+    run: (items: Parameters<typeof settleBatch>[1]) => guarded(() => settleBatch(durable, items)),
+  });
+  const releaser = createBatcher({
+    ...shared,
+    maxItems: 256,
+    parallel: 1,
+    run: async (items: readonly OwnedLease[]) => {
+      await guarded(() => releaseLeases(relaxed, items));
+      return items.map(() => undefined);
+    },
+  });
+
+  return {
+    append: (item) => appends.submit(item),
+    appendPage: (items, move) => guarded(() => appendPage(durable, items, move)),
+    cursor: (connection, source) => guarded(() => readCursor(durable, connection, source)),
+    claim: async (target, lanes, leaseMs) => {
+      const claim = await claimer.submit({ target, lanes, leaseMs });
+      if (claim.kind === "paused") return claim;
+      const empty = claim.lanes.filter((lane) => lane.mail.length === 0);
+      await Promise.all(empty.map((lane) => releaser.submit(lane.lease as OwnedLease)));
+      return { kind: "leased", lanes: claim.lanes.filter((lane) => lane.mail.length > 0) };
+    },
+    settle: async (lease, settlements, leaseMs) => {
+      const settled = await settler.submit({ lease: lease as OwnedLease, settlements, leaseMs });
+      if (settled instanceof AppError) throw settled;
+      return settled;
+    },
+    renew: (lease, leaseMs) => guarded(() => renewLease(relaxed, lease as OwnedLease, leaseMs)),
+    release: async (lease) => {
+      await releaser.submit(lease as OwnedLease);
+    },
+    pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
+    dueLanes: (limit) => guarded(() => dueLanes(relaxed, limit)),
+    prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
+    waitingAppends: () => appends.waiting(),
+    ping: () => guarded(async () => void (await durable.query("select 1"))),
+  };
+}

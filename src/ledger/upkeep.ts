@@ -1,0 +1,144 @@
+import type { Pool } from "pg";
+import type { Cursor } from "../sdk/source.ts";
+import type { DueLane, Lease } from "./ledger.ts";
+import type { OwnedLease } from "./lanes.ts";
+import { leaseLost } from "./lanes.ts";
+
+const renewText = `
+update lane_lease set until = clock_timestamp() + $5 * interval '1 millisecond'
+where target = $1 and lane = $2 and owner = $3 and fence = $4`;
+
+export async function renewLease(pool: Pool, lease: OwnedLease, leaseMs: number): Promise<Lease> {
+  const startedAt = performance.now();
+  const values = [lease.target, lease.lane, lease.owner, lease.fence, leaseMs];
+  const { rowCount } = await pool.query({ name: "renew", text: renewText, values });
+  if (rowCount !== 1) throw leaseLost(lease);
+  return { ...lease, expiresAt: startedAt + leaseMs } as OwnedLease;
+}
+
+const releaseText = `
+delete from lane_lease l using unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) as a(target, lane, owner, fence)
+where l.target = a.target and l.lane = a.lane and l.owner = a.owner and l.fence = a.fence`;
+
+export async function releaseLeases(pool: Pool, leases: readonly OwnedLease[]): Promise<void> {
+  await pool.query({
+    name: "release",
+    text: releaseText,
+    values: [
+      leases.map((lease) => lease.target),
+      leases.map((lease) => lease.lane),
+      leases.map((lease) => lease.owner),
+      leases.map((lease) => lease.fence),
+    ],
+  });
+}
+
+export async function pauseTarget(pool: Pool, target: string, forMs: number, reason: string): Promise<void> {
+  await pool.query(
+    `insert into target_pause (target, until, reason) values ($1, clock_timestamp() + $2 * interval '1 millisecond', $3)
+     on conflict (target) do update set until = excluded.until, reason = excluded.reason
+     where target_pause.until < excluded.until`,
+    [target, forMs, reason],
+  );
+}
+
+/** Rows looked at in one step when searching for due lanes; a step is an index range, however large the backlog is. */
+const dueStep = 5000;
+const dueSteps = 20;
+
+const dueText = `
+with step as (
+  select id, target, lane, priority, due_at from delivery
+  where status = 0 and due_at <= clock_timestamp() - interval '2 seconds' and (due_at, id) > ($1::timestamptz, $2::bigint)
+  order by due_at, id limit ${dueStep}
+), lanes as (
+  select target, lane, min(priority) as priority, min(id) as first from step group by target, lane
+)
+select l.target, l.lane, l.priority, l.first,
+  (select count(*)::int from step) as rows,
+  (select max(due_at)::text from step) as last_due,
+  (select id from step order by due_at desc, id desc limit 1) as last_id
+from lanes l
+where lane_head_due(l.target, l.lane) <= clock_timestamp()
+  and not exists (select 1 from lane_lease h where h.target = l.target and h.lane = l.lane and h.until > clock_timestamp())
+  and not exists (select 1 from target_pause p where p.target = l.target and p.until > clock_timestamp())
+union all
+select null, null, null, null, (select count(*)::int from step), (select max(due_at)::text from step),
+  (select id from step order by due_at desc, id desc limit 1)
+order by 4 nulls last`;
+
+interface DueRow {
+  readonly target: string | null;
+  readonly lane: string;
+  readonly priority: number;
+  readonly rows: number;
+  readonly last_due: string | null;
+  readonly last_id: number | null;
+}
+
+/** Lanes with mail that has been due for two seconds or more and that nobody holds, longest waiting first. */
+export async function dueLanes(pool: Pool, limit: number): Promise<readonly DueLane[]> {
+  const found = new Map<string, DueLane>();
+  let after: readonly [string, number] = ["-infinity", 0];
+  for (let step = 0; step < dueSteps && found.size < limit; step += 1) {
+    const { rows } = await pool.query<DueRow>({ name: "due", text: dueText, values: [...after] });
+    for (const row of rows) {
+      if (row.target === null || found.size >= limit) continue;
+      found.set(`${row.target}\n${row.lane}`, {
+        target: row.target,
+        lane: row.lane,
+        priority: row.priority === 0 ? "live" : "backfill",
+      });
+    }
+    const last = rows.at(-1);
+    if (last === undefined || last.rows < dueStep || last.last_due === null) break;
+    after = [last.last_due, last.last_id ?? 0];
+  }
+  return [...found.values()];
+}
+
+const pruneText = `
+with old as (
+  select e.sequence, e.received_at from event e where e.sequence > $1 order by e.sequence limit $3
+), over as (
+  select o.sequence from old o
+  where o.received_at < $2 and not exists (select 1 from delivery d where d.sequence = o.sequence and d.status in (0, 3))
+), gone as (
+  delete from delivery d using over o where d.sequence = o.sequence returning d.id
+), attempts as (
+  delete from attempt a using gone g where a.delivery = g.id
+), events as (
+  delete from event e using over o where e.sequence = o.sequence returning 1
+)
+select (select count(*)::int from events) as gone, (select max(sequence) from old) as last,
+  (select count(*)::int from old where received_at < $2) as aged`;
+
+interface PruneRow {
+  readonly gone: number;
+  readonly last: number | null;
+  readonly aged: number;
+}
+
+/** Deletes what is over and older than `before`, batch by batch; pending deliveries and dead letters stay with their events. */
+export async function prune(pool: Pool, before: number, batch: number, signal: AbortSignal): Promise<number> {
+  let total = 0;
+  let after = 0;
+  while (!signal.aborted) {
+    const { rows } = await pool.query<PruneRow>(pruneText, [after, new Date(before), batch]);
+    const row = rows[0];
+    if (row === undefined || row.last === null) break;
+    total += row.gone;
+    after = row.last;
+    // The ledger is in order of arrival: the first batch that reaches into the retention time is the last one to look at.
+    if (row.aged < batch) break;
+  }
+  return total;
+}
+
+export async function readCursor(pool: Pool, connection: string, source: string): Promise<Cursor | undefined> {
+  const { rows } = await pool.query<{ cursor: Cursor }>(
+    "select cursor from source_cursor where connection = $1 and source = $2",
+    [connection, source],
+  );
+  return rows[0]?.cursor;
+}
