@@ -10,8 +10,18 @@ export default defineConfig({
       project("unit"),
       project("conformance"),
       project("golden"),
-      project("integration", { testTimeout: 60_000, hookTimeout: 120_000, fileParallelism: false }),
-      project("e2e", { testTimeout: 180_000, hookTimeout: 180_000, fileParallelism: false }),
+      project("integration", {
+        globalSetup: ["test/support/postgres-setup.ts"],
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+      }),
+      project("e2e", {
+        globalSetup: ["test/support/postgres-setup.ts"],
+        testTimeout: 180_000,
+        hookTimeout: 180_000,
+        fileParallelism: false,
+      }),
     ],
   },
 });

