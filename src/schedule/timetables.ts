@@ -1,0 +1,104 @@
+import { toAppError } from "../errors.ts";
+import type { Engine } from "../jobs/engine.ts";
+import type { Intake } from "../jobs/intake.ts";
+import type { QueueWorker } from "../queue/queue.ts";
+import { poll, pollName } from "./poller.ts";
+import { sweep } from "./sweeper.ts";
+
+const sweepEveryMs = 5000;
+const pruneEveryMs = 10 * 60_000;
+const pruneBatch = 1000;
+
+/** Everything that comes by the clock, in this process's share. */
+export interface Timetables {
+  /** Sets, replaces and removes timetables after the configuration was loaded again. */
+  readonly refresh: () => Promise<void>;
+  readonly close: (withinMs: number) => Promise<void>;
+}
+
+/** Starts the sweeper, the pruner and the pollers. Each tick runs in one process, however many there are. */
+export async function startTimetables(engine: Engine, intake: Intake): Promise<Timetables> {
+  const { queue, logger, metrics } = engine;
+  const fixed: QueueWorker[] = [];
+  const pollers = new Map<string, { readonly everyMs: number; readonly worker: QueueWorker }>();
+
+  const guarded = (name: string, run: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
+    try {
+      await run(signal);
+    } catch (error) {
+      const fault = toAppError(error);
+      logger.error({ job: name, code: fault.code, err: fault }, "scheduled job failed; it runs again at its next time");
+    }
+  };
+
+  fixed.push(
+    await queue.schedule("sweep", { everyMs: sweepEveryMs }, guarded("sweep", async () => void (await sweep(engine)))),
+    await queue.schedule(
+      "prune",
+      { everyMs: pruneEveryMs },
+      guarded("prune", async (signal) => {
+        const before = engine.now() - engine.setup().config.server.retentionMs;
+        const events = await engine.ledger.prune(before, pruneBatch, signal);
+        if (events > 0) logger.info({ events }, "old events pruned");
+      }),
+    ),
+  );
+
+  const pollOnce = async (connection: string, source: string, signal: AbortSignal): Promise<void> => {
+    const opened = engine.setup().connections.get(connection);
+    if (opened === undefined) return;
+    try {
+      const result = await poll(engine, intake, opened, source, signal);
+      metrics.poll(connection, source, "ok");
+      if (result.accepted > 0) logger.info({ connection, source, ...result }, "polled");
+    } catch (error) {
+      metrics.poll(connection, source, "failed");
+      throw error;
+    }
+  };
+
+  const refresh = async (): Promise<void> => {
+    const wanted = wantedPolls(engine);
+    for (const name of await queue.scheduled()) {
+      if (name.startsWith("poll:") && !wanted.has(name)) await queue.unschedule(name);
+    }
+    for (const [name, { worker }] of pollers) {
+      if (wanted.has(name)) continue;
+      pollers.delete(name);
+      await worker.close(0);
+    }
+    for (const [name, { connection, source, everyMs }] of wanted) {
+      const known = pollers.get(name);
+      if (known?.everyMs === everyMs) continue;
+      await known?.worker.close(0);
+      const run = guarded(name, (signal) => pollOnce(connection, source, signal));
+      pollers.set(name, { everyMs, worker: await queue.schedule(name, { everyMs }, run) });
+    }
+  };
+
+  await refresh();
+  return {
+    refresh,
+    close: async (withinMs) => {
+      const workers = [...fixed, ...[...pollers.values()].map((poller) => poller.worker)];
+      await Promise.all(workers.map((worker) => worker.close(withinMs)));
+    },
+  };
+}
+
+interface WantedPoll {
+  readonly connection: string;
+  readonly source: string;
+  readonly everyMs: number;
+}
+
+function wantedPolls(engine: Engine): ReadonlyMap<string, WantedPoll> {
+  const wanted = new Map<string, WantedPoll>();
+  for (const { config, connection } of engine.setup().connections.values()) {
+    if (config.poll === undefined) continue;
+    for (const source of config.poll.sources ?? Object.keys(connection.sources ?? {})) {
+      wanted.set(pollName(config.name, source), { connection: config.name, source, everyMs: config.poll.everyMs });
+    }
+  }
+  return wanted;
+}
