@@ -10,7 +10,7 @@ declare module "vitest" {
 }
 
 /** One PostgreSQL for a whole run of a vitest project; durability is off because the cluster goes with the run. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = await temporaryDataDir();
   const postgres = await openEmbeddedPostgres({
     dataDir: dataDir.path,
