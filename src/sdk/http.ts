@@ -2,7 +2,7 @@
 export interface HttpClientOptions {
   readonly baseUrl: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whole call, in milliseconds; 30,000 unless told. The engine's leases are longer than this. */
+  /** Whole call with its repeats, in milliseconds; 30,000 unless told. The engine's leases are longer than this. */
   readonly timeoutMs?: number;
   /** Largest answer taken, in bytes; 10 MiB unless told. */
   readonly maxResponseBytes?: number;
@@ -34,8 +34,9 @@ export interface HttpResponse<T = unknown> {
 /**
  * Calls a vendor over HTTP with JSON. Errors are `AppError`s classified by status: 401 and 403 `target_unauthorized`, 404 and 410
  * `target_not_found`, 409 and 412 `target_conflict`, 429 `target_rate_limited` with `retryAfterMs`, other 4xx `target_rejected`,
- * 5xx and network faults `target_unavailable`, no answer in time `target_timeout`, an answer that is not JSON `target_protocol`.
- * GET requests are repeated up to twice on `target_unavailable`, `target_timeout` and `target_protocol`; writes are never repeated here.
+ * 5xx and network faults `target_unavailable`, 408 and no complete answer in time `target_timeout`, a redirect and an answer that is not
+ * JSON, is cut off or too large `target_protocol`. When `signal` is aborted the call fails with the signal's own reason, never with one of these.
+ * GET requests are repeated up to twice on `target_unavailable` and `target_protocol` while there is time; writes are never repeated here.
  */
 export interface HttpClient {
   readonly request: <T = unknown>(request: HttpRequest) => Promise<HttpResponse<T>>;
