@@ -1,0 +1,83 @@
+/** What is said of a metric. */
+export interface MetricRow {
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds, of a histogram. */
+  readonly buckets?: readonly number[];
+}
+
+const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/**
+ * Every metric of the project. Names and labels are stable: dashboards depend on them. Labels take values of the configuration or of a fixed
+ * list, never of a request, so their number is bounded. `docs/reference/metrics.md` is generated from here.
+ */
+export const metricCatalogue = {
+  deskbridge_events_total: {
+    kind: "counter",
+    help: "Events received. Outcome: accepted, duplicate, ignored (a topic that no event type stands for) or rejected.",
+    labels: ["connection", "type", "outcome"],
+  },
+  deskbridge_hook_ack_seconds: {
+    kind: "histogram",
+    help: "From the arrival of a webhook's head to our answer, by HTTP status.",
+    labels: ["connection", "status"],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+  },
+  deskbridge_appends_waiting: {
+    kind: "gauge",
+    help: "Events that wait for the database to take them.",
+    labels: [],
+  },
+  deskbridge_deliveries_total: {
+    kind: "counter",
+    help: "Attempts at a delivery. Outcome: done, skipped, retry, snooze or dead.",
+    labels: ["target", "flow", "outcome"],
+  },
+  deskbridge_delivery_lag_seconds: {
+    kind: "histogram",
+    help: "From the receipt of an event to the end of its delivery (done, skipped or dead).",
+    labels: ["target"],
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600],
+  },
+  deskbridge_target_call_seconds: {
+    kind: "histogram",
+    help: "Duration of an operation on a target, its calls and their repeats together.",
+    labels: ["target", "operation"],
+    buckets: callSeconds,
+  },
+  deskbridge_queue_depth: {
+    kind: "gauge",
+    help: "Rings in a target's queue. State: waiting, active or delayed.",
+    labels: ["target", "state"],
+  },
+  deskbridge_rings_total: {
+    kind: "counter",
+    help: "Rings handed to the queue. Outcome: sent or failed; a failed ring is made up for by the sweeper.",
+    labels: ["target", "outcome"],
+  },
+  deskbridge_rate_budget_remaining: {
+    kind: "gauge",
+    help: "Calls that the target's rate limit still allows in the present window.",
+    labels: ["target"],
+  },
+  deskbridge_lanes_leased: {
+    kind: "gauge",
+    help: "Lanes that this process works on right now.",
+    labels: ["target"],
+  },
+  deskbridge_sweeper_lanes_total: {
+    kind: "counter",
+    help: "Lanes with due mail that the sweeper found unattended and rang for.",
+    labels: [],
+  },
+  deskbridge_polls_total: {
+    kind: "counter",
+    help: "Runs of a poller. Outcome: ok or failed.",
+    labels: ["connection", "source", "outcome"],
+  },
+} as const satisfies Record<string, MetricRow>;
+
+export type MetricName = keyof typeof metricCatalogue;
+export type MetricLabel<N extends MetricName> = (typeof metricCatalogue)[N]["labels"][number];

@@ -1,0 +1,130 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { MetricLabel, MetricName, MetricRow } from "./metric-catalogue.ts";
+import { metricCatalogue } from "./metric-catalogue.ts";
+
+export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected";
+export type DeliveryOutcome = "done" | "skipped" | "retry" | "snooze" | "dead";
+
+/** What the process counts. Calls are cheap, never throw and take effect at once; one instance an application. */
+export interface Metrics {
+  /** `type` is an event type, or `none` where it is not known. */
+  readonly event: (connection: string, type: string, outcome: EventOutcome) => void;
+  readonly hookAnswered: (connection: string, status: number, milliseconds: number) => void;
+  /** `lagMs` is the time since the event was received; it is recorded for an attempt that ends the delivery. */
+  readonly delivery: (target: string, flow: string, outcome: DeliveryOutcome, lagMs: number) => void;
+  /** Starts the clock on an operation; call the result when it is over, however it ended. */
+  readonly targetCall: (target: string, operation: string) => () => void;
+  readonly rings: (target: string, outcome: "sent" | "failed", count?: number) => void;
+  /** Adds to the lanes under work; negative when lanes are given back. */
+  readonly lanesLeased: (target: string, change: number) => void;
+  readonly swept: (lanes: number) => void;
+  readonly poll: (connection: string, source: string, outcome: "ok" | "failed") => void;
+  /** Names a reading to take when the metrics are asked for. One that fails is left out of that answer and does not hold up the others. */
+  readonly onScrape: (reading: (gauges: Gauges) => void | Promise<void>) => void;
+  /** All of it in the Prometheus text format. */
+  readonly render: () => Promise<string>;
+  /** The media type of what `render` gives. */
+  readonly contentType: string;
+}
+
+/** What is read rather than counted. A target without a rate limit has no budget to set. */
+export interface Gauges {
+  readonly appendsWaiting: (count: number) => void;
+  readonly queueDepth: (
+    target: string,
+    depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
+  ) => void;
+  readonly rateBudget: (target: string, remaining: number | undefined) => void;
+}
+
+export interface MetricsOptions {
+  /** Adds Node's own figures: CPU, memory, event loop, garbage collection. */
+  readonly withProcess?: boolean;
+}
+
+/** Metrics on a registry of their own. */
+export function createMetrics({ withProcess = false }: MetricsOptions = {}): Metrics {
+  const registry = new Registry();
+  if (withProcess) collectDefaultMetrics({ register: registry });
+  const readings: ((gauges: Gauges) => void | Promise<void>)[] = [];
+  const { members, gauges } = createMembers(registry);
+  return {
+    ...members,
+    onScrape: (reading) => void readings.push(reading),
+    render: async () => {
+      await Promise.allSettled(readings.map(async (reading) => reading(gauges)));
+      return registry.metrics();
+    },
+    contentType: registry.contentType,
+  };
+}
+
+type Members = Omit<Metrics, "onScrape" | "render" | "contentType">;
+
+function createMembers(registry: Registry): { readonly members: Members; readonly gauges: Gauges } {
+  const events = counter(registry, "deskbridge_events_total");
+  const hookAck = histogram(registry, "deskbridge_hook_ack_seconds");
+  const deliveries = counter(registry, "deskbridge_deliveries_total");
+  const deliveryLag = histogram(registry, "deskbridge_delivery_lag_seconds");
+  const targetCalls = histogram(registry, "deskbridge_target_call_seconds");
+  const rings = counter(registry, "deskbridge_rings_total");
+  const lanesLeased = gauge(registry, "deskbridge_lanes_leased");
+  const sweeperLanes = counter(registry, "deskbridge_sweeper_lanes_total");
+  const polls = counter(registry, "deskbridge_polls_total");
+  const members: Members = {
+    event: (connection, type, outcome) => events.inc({ connection, type, outcome }),
+    hookAnswered: (connection, status, milliseconds) =>
+      hookAck.observe({ connection, status }, seconds(milliseconds)),
+    delivery: (target, flow, outcome, lagMs) => {
+      deliveries.inc({ target, flow, outcome });
+      if (outcome !== "retry" && outcome !== "snooze") deliveryLag.observe({ target }, seconds(lagMs));
+    },
+    targetCall: (target, operation) => {
+      const startedAt = performance.now();
+      return () => targetCalls.observe({ target, operation }, seconds(performance.now() - startedAt));
+    },
+    rings: (target, outcome, count = 1) => rings.inc({ target, outcome }, count),
+    lanesLeased: (target, change) => lanesLeased.inc({ target }, change),
+    swept: (lanes) => sweeperLanes.inc(lanes),
+    poll: (connection, source, outcome) => polls.inc({ connection, source, outcome }),
+  };
+  return { members, gauges: createGauges(registry) };
+}
+
+function createGauges(registry: Registry): Gauges {
+  const appendsWaiting = gauge(registry, "deskbridge_appends_waiting");
+  const queueDepth = gauge(registry, "deskbridge_queue_depth");
+  const rateBudget = gauge(registry, "deskbridge_rate_budget_remaining");
+  return {
+    appendsWaiting: (count) => appendsWaiting.set(count),
+    queueDepth: (target, depth) => {
+      for (const state of ["waiting", "active", "delayed"] as const)
+        queueDepth.set({ target, state }, depth[state]);
+    },
+    rateBudget: (target, remaining) => {
+      if (remaining === undefined) rateBudget.remove({ target });
+      else rateBudget.set({ target }, remaining);
+    },
+  };
+}
+
+// Clocks that are set back, or a sender's time ahead of ours, must not make a histogram throw or go negative.
+function seconds(milliseconds: number): number {
+  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) / 1000 : 0;
+}
+
+function counter<N extends MetricName>(registry: Registry, name: N): Counter<MetricLabel<N>> {
+  const { help, labels } = metricCatalogue[name];
+  return new Counter({ name, help, labelNames: [...labels] as MetricLabel<N>[], registers: [registry] });
+}
+
+function gauge<N extends MetricName>(registry: Registry, name: N): Gauge<MetricLabel<N>> {
+  const { help, labels } = metricCatalogue[name];
+  return new Gauge({ name, help, labelNames: [...labels] as MetricLabel<N>[], registers: [registry] });
+}
+
+function histogram<N extends MetricName>(registry: Registry, name: N): Histogram<MetricLabel<N>> {
+  const { help, labels, buckets = [] }: MetricRow = metricCatalogue[name];
+  const labelNames = [...labels] as MetricLabel<N>[];
+  return new Histogram({ name, help, labelNames, buckets: [...buckets], registers: [registry] });
+}

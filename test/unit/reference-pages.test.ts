@@ -1,0 +1,14 @@
+import { expect, it } from "vitest";
+import { errorsPage, metricsPage } from "../support/reference-pages.ts";
+
+it("docs/reference/errors.md says what the error catalogue says", async () => {
+  const page = errorsPage();
+  expect(page).toContain("`ledger_unavailable`");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/errors.md");
+});
+
+it("docs/reference/metrics.md says what the metric catalogue says", async () => {
+  const page = metricsPage();
+  expect(page).toContain("`deskbridge_events_total`");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/metrics.md");
+});

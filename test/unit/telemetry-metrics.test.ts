@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { metricCatalogue } from "../../src/telemetry/metric-catalogue.ts";
+import { createMetrics } from "../../src/telemetry/metrics.ts";
+
+async function samples(metrics: { readonly render: () => Promise<string> }): Promise<string[]> {
+  return (await metrics.render()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+describe("the metrics", () => {
+  it("expose every row of the catalogue, under its name, kind and help", async () => {
+    const text = await createMetrics().render();
+    for (const [name, { kind, help }] of Object.entries(metricCatalogue)) {
+      expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`);
+    }
+    expect(text.match(/^# TYPE /gm)).toHaveLength(Object.keys(metricCatalogue).length);
+  });
+
+  it("count what happens under its labels", async () => {
+    const metrics = createMetrics();
+    metrics.event("shop", "order.created", "accepted");
+    metrics.event("shop", "order.created", "accepted");
+    metrics.rings("desk", "failed");
+    metrics.rings("desk", "sent", 3);
+    metrics.swept(4);
+    metrics.poll("shop", "orders", "ok");
+    metrics.lanesLeased("desk", 5);
+    metrics.lanesLeased("desk", -2);
+    expect(await samples(metrics)).toEqual(
+      expect.arrayContaining([
+        'deskbridge_events_total{connection="shop",type="order.created",outcome="accepted"} 2',
+        'deskbridge_rings_total{target="desk",outcome="failed"} 1',
+        'deskbridge_rings_total{target="desk",outcome="sent"} 3',
+        "deskbridge_sweeper_lanes_total 4",
+        'deskbridge_polls_total{connection="shop",source="orders",outcome="ok"} 1',
+        'deskbridge_lanes_leased{target="desk"} 3',
+      ]),
+    );
+  });
+
+  it("record the lag of a delivery once, when it is over", async () => {
+    const metrics = createMetrics();
+    metrics.delivery("desk", "a-flow", "retry", 100);
+    metrics.delivery("desk", "a-flow", "snooze", 200);
+    metrics.delivery("desk", "a-flow", "done", 300);
+    const lines = await samples(metrics);
+    expect(lines).toContain('deskbridge_delivery_lag_seconds_count{target="desk"} 1');
+    expect(lines).toContain('deskbridge_delivery_lag_seconds_sum{target="desk"} 0.3');
+    expect(lines).toContain('deskbridge_deliveries_total{target="desk",flow="a-flow",outcome="retry"} 1');
+  });
+
+  it("take a lag before zero, or none at all, as zero", async () => {
+    const metrics = createMetrics();
+    metrics.delivery("desk", "a-flow", "done", -50);
+    metrics.delivery("desk", "a-flow", "dead", Number.NaN);
+    const lines = await samples(metrics);
+    expect(lines).toContain('deskbridge_delivery_lag_seconds_sum{target="desk"} 0');
+    expect(lines).toContain('deskbridge_delivery_lag_seconds_count{target="desk"} 2');
+  });
+
+  it("time webhooks and operations in seconds", async () => {
+    const metrics = createMetrics();
+    metrics.hookAnswered("shop", 202, 4);
+    metrics.targetCall("desk", "ticket.open")();
+    const lines = await samples(metrics);
+    expect(lines).toContain(
+      'deskbridge_hook_ack_seconds_bucket{le="0.005",connection="shop",status="202"} 1',
+    );
+    expect(lines).toContain(
+      'deskbridge_hook_ack_seconds_bucket{le="0.0025",connection="shop",status="202"} 0',
+    );
+    expect(lines).toContain('deskbridge_target_call_seconds_count{target="desk",operation="ticket.open"} 1');
+  });
+
+  it("take readings when asked, and leave one out that fails", async () => {
+    const metrics = createMetrics();
+    metrics.onScrape(() => {
+      throw new Error("no queue");
+    });
+    metrics.onScrape(async () => Promise.reject(new Error("no budget")));
+    metrics.onScrape((gauges) => {
+      gauges.appendsWaiting(7);
+      gauges.queueDepth("desk", { waiting: 1, active: 2, delayed: 3 });
+      gauges.rateBudget("desk", 40);
+      gauges.rateBudget("lake", 1);
+      gauges.rateBudget("lake", undefined);
+    });
+    const lines = await samples(metrics);
+    expect(lines).toContain("deskbridge_appends_waiting 7");
+    expect(lines).toContain('deskbridge_queue_depth{target="desk",state="delayed"} 3');
+    expect(lines).toContain('deskbridge_rate_budget_remaining{target="desk"} 40');
+    expect(lines.filter((line) => line.includes('target="lake"'))).toEqual([]);
+  });
+
+  it("are the application's own: two instances share nothing", async () => {
+    const [one, other] = [createMetrics({ withProcess: true }), createMetrics()];
+    one.swept(1);
+    expect(await samples(one)).toContain("deskbridge_sweeper_lanes_total 1");
+    expect(await samples(other)).toContain("deskbridge_sweeper_lanes_total 0");
+    expect(await one.render()).toContain("process_resident_memory_bytes");
+  });
+});
