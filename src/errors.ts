@@ -209,6 +209,18 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Read the object again and decide.",
   },
+  precondition_failed: {
+    meaning: "The object changed since it was read: its version is not the one named in `If-Match`.",
+    status: 412,
+    retry: "stop",
+    remedy: "Read the object again, decide, and send the new version.",
+  },
+  unsupported_media_type: {
+    meaning: "The body is not of a type that this route takes.",
+    status: 415,
+    retry: "stop",
+    remedy: "Send JSON with `Content-Type: application/json`.",
+  },
   idempotency_mismatch: {
     meaning: "The idempotency key was used before with another request.",
     status: 422,
