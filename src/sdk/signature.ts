@@ -179,9 +179,11 @@ function matchesAny<T>(given: Buffer, keys: readonly T[], expected: (key: T) => 
 
 function signatureBytes(scheme: HmacScheme, value: string): Buffer {
   const prefix = scheme.prefix ?? "";
-  return value.startsWith(prefix)
-    ? Buffer.from(value.slice(prefix.length), scheme.encoding)
-    : Buffer.alloc(0);
+  const encoded = value.slice(prefix.length);
+  // Node decodes as far as it can; what is not wholly of the encoding is no signature.
+  const isEncoded = scheme.encoding === "hex" ? /^([0-9a-f]{2})+$/i : /^[A-Za-z0-9+/_-]+={0,2}$/;
+  if (!value.startsWith(prefix) || !isEncoded.test(encoded)) return Buffer.alloc(0);
+  return Buffer.from(encoded, scheme.encoding);
 }
 
 function requireToken(given: string, expected: readonly string[], where: string): void {
