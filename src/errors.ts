@@ -215,6 +215,12 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Read the object again, decide, and send the new version.",
   },
+  method_not_allowed: {
+    meaning: "This address does not take requests of this method.",
+    status: 405,
+    retry: "stop",
+    remedy: "Use a method named in the answer's `Allow` header.",
+  },
   unsupported_media_type: {
     meaning: "The body is not of a type that this route takes.",
     status: 415,

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { MetricLabel, MetricName, MetricRow } from "./metric-catalogue.ts";
 import { metricCatalogue } from "./metric-catalogue.ts";
 
-export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected";
+export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected" | "invalid";
 export type DeliveryOutcome = "done" | "skipped" | "retry" | "snooze" | "dead";
 
 /** What the process counts. Calls are cheap, never throw and take effect at once; one instance an application. */
