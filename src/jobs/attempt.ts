@@ -69,13 +69,19 @@ export async function attemptDelivery(mail: Mail, context: AttemptContext): Prom
   return { settlement, pause };
 }
 
-async function deliver(mail: Mail, event: Event, context: AttemptContext, receipts: Receipt[]): Promise<Outcome> {
+async function deliver(
+  mail: Mail,
+  event: Event,
+  context: AttemptContext,
+  receipts: Receipt[],
+): Promise<Outcome> {
   const { engine, target, signal } = context;
   const { flows, connections } = engine.setup();
   const flow = flows.get(mail.flow);
   if (flow === undefined) throw new AppError("flow_removed", `flow ${mail.flow} is no longer configured`);
   const desk = connections.get(target)?.connection.desk;
-  if (desk === undefined) throw new AppError("connection_unknown", `connection ${target} is not a configured desk`);
+  if (desk === undefined)
+    throw new AppError("connection_unknown", `connection ${target} is not a configured desk`);
 
   const verdict = flow.when(event);
   if (!verdict.pass) return { kind: "skipped", reason: verdict.reason };
@@ -85,7 +91,10 @@ async function deliver(mail: Mail, event: Event, context: AttemptContext, receip
     await context.holdLease();
     const stopTimer = engine.metrics.targetCall(target, operation.name);
     try {
-      const receipt = await carryOut(desk, operation, { effectKey: effectKey(event, flow.name, index), signal });
+      const receipt = await carryOut(desk, operation, {
+        effectKey: effectKey(event, flow.name, index),
+        signal,
+      });
       receipts.push({ operation: operation.name, ...receipt });
     } finally {
       stopTimer();
@@ -117,7 +126,11 @@ function outcomeOf(thrown: unknown, mail: Mail, context: AttemptContext, pauses:
     case "retry": {
       const attempts = mail.attempts + 1;
       if (attempts >= maxAttempts) return { kind: "dead", error };
-      return { kind: "retry", dueInMs: Math.max(error.retryAfterMs ?? 0, backoffMs(attempts, engine.random)), error };
+      return {
+        kind: "retry",
+        dueInMs: Math.max(error.retryAfterMs ?? 0, backoffMs(attempts, engine.random)),
+        error,
+      };
     }
   }
 }
@@ -165,6 +178,7 @@ function report(
     ...(settlement.attempt.code === undefined ? {} : { code: settlement.attempt.code }),
   };
   if (outcome.kind === "dead") engine.logger.error(line, "delivery is dead");
-  else if (outcome.kind === "retry" || outcome.kind === "snooze") engine.logger.warn(line, "delivery postponed");
+  else if (outcome.kind === "retry" || outcome.kind === "snooze")
+    engine.logger.warn(line, "delivery postponed");
   else engine.logger.info(line, "delivery over");
 }

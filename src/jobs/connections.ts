@@ -69,7 +69,9 @@ async function openConnection(
     },
   };
   const settings =
-    config.use === builtInConnector && builtIn !== undefined ? { ...builtIn, ...(config.settings as object) } : config.settings;
+    config.use === builtInConnector && builtIn !== undefined
+      ? { ...builtIn, ...(config.settings as object) }
+      : config.settings;
   const connection = await definition.open(settings, context);
   const closer = async (): Promise<void> => {
     abort.abort();

@@ -51,8 +51,11 @@ export function createIntake(engine: Engine): Intake {
           return toItem(checkedEvent(move.connection, input), receivedAt, via);
         } catch (error) {
           const fault = toAppError(error);
-          engine.metrics.event(move.connection, input.type, "invalid");
-          engine.logger.error({ connection: move.connection, source: move.source, event: input.id, code: fault.code }, fault.message);
+          engine.metrics.event(move.connection, input.type, "rejected");
+          engine.logger.error(
+            { connection: move.connection, source: move.source, event: input.id, code: fault.code },
+            fault.message,
+          );
           return unusableItem(move.connection, input, receivedAt, via, fault);
         }
       });
@@ -64,7 +67,13 @@ export function createIntake(engine: Engine): Intake {
 }
 
 /** A polled record that is not canonical would come again for ever and block its source: it is kept as a dead letter instead. */
-function unusableItem(source: string, input: EventInput, receivedAt: number, via: Via, fault: AppError): AppendItem {
+function unusableItem(
+  source: string,
+  input: EventInput,
+  receivedAt: number,
+  via: Via,
+  fault: AppError,
+): AppendItem {
   const event = {
     ...input,
     source,
@@ -73,14 +82,21 @@ function unusableItem(source: string, input: EventInput, receivedAt: number, via
     time: new Date(receivedAt).toISOString(),
   } as Event;
   const dead = { code: fault.code, message: fault.message };
-  const delivery = { flow: "(intake)", target: "(intake)", lane: event.subject, priority: "live", dead } as const;
+  const delivery = {
+    flow: "(intake)",
+    target: "(intake)",
+    lane: event.subject,
+    priority: "live",
+    dead,
+  } as const;
   return { event, receivedAt, via, deliveries: [delivery] };
 }
 
 /** The event with its connection's name on it, or `webhook_malformed` with the paths that are not canonical. */
 export function checkedEvent(connection: string, input: EventInput): Event {
   const problems: string[] = [];
-  if (input.id.length === 0 || input.id.length > maxIdLength) problems.push(`id: 1 to ${maxIdLength} characters`);
+  if (input.id.length === 0 || input.id.length > maxIdLength)
+    problems.push(`id: 1 to ${maxIdLength} characters`);
   if (input.subject.length === 0 || input.subject.length > maxSubjectLength) {
     problems.push(`subject: 1 to ${maxSubjectLength} characters`);
   }

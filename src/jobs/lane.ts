@@ -45,7 +45,11 @@ export async function workLane(leased: LeasedLane, context: LaneContext): Promis
 }
 
 /** Attempts the mail in order and settles what was attempted; undefined when nothing was and the lane has been given back. */
-async function workMail(lease: Lease, mail: readonly Mail[], context: LaneContext): Promise<Settled | undefined> {
+async function workMail(
+  lease: Lease,
+  mail: readonly Mail[],
+  context: LaneContext,
+): Promise<Settled | undefined> {
   const { engine, target } = context;
   let current = lease;
   const holdLease = async (): Promise<void> => {
@@ -56,7 +60,12 @@ async function workMail(lease: Lease, mail: readonly Mail[], context: LaneContex
   for (const letter of mail) {
     if (context.stopping() || context.pausedUntil() > engine.now()) break;
     await holdLease();
-    const { settlement, pause } = await attemptDelivery(letter, { engine, target, signal: context.abort, holdLease });
+    const { settlement, pause } = await attemptDelivery(letter, {
+      engine,
+      target,
+      signal: context.abort,
+      holdLease,
+    });
     settlements.push(settlement);
     if (pause !== undefined) await context.onPause(pause);
     if (settlement.status === "pending") break;
@@ -70,7 +79,11 @@ async function workMail(lease: Lease, mail: readonly Mail[], context: LaneContex
 }
 
 /** Keeps trying for as long as the lease is good: a result that is not recorded means that the operation is sent again. */
-async function settle(lease: Lease, settlements: readonly Settlement[], context: LaneContext): Promise<Settled> {
+async function settle(
+  lease: Lease,
+  settlements: readonly Settlement[],
+  context: LaneContext,
+): Promise<Settled> {
   const { ledger } = context.engine;
   return pRetry(() => ledger.settle(lease, settlements, leaseMs), {
     retries: 20,

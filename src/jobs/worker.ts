@@ -17,7 +17,11 @@ export interface TargetWorker {
 }
 
 /** Starts to work on a target's rings, on up to `concurrency` lanes at a time in this process. */
-export async function startWorker(engine: Engine, target: string, concurrency: number): Promise<TargetWorker> {
+export async function startWorker(
+  engine: Engine,
+  target: string,
+  concurrency: number,
+): Promise<TargetWorker> {
   const abort = new AbortController();
   const slots = createSlots(concurrency);
   const underWay = new Set<Promise<void>>();

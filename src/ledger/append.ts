@@ -77,7 +77,10 @@ function toColumns(items: readonly AppendItem[]): unknown[] {
  * Stores a batch of events with their deliveries in one statement. An event that is there already, or twice in the batch, is a duplicate: it
  * changes nothing. Results are in the order of the items.
  */
-export async function appendBatch(db: Pool | PoolClient, items: readonly AppendItem[]): Promise<readonly Appended[]> {
+export async function appendBatch(
+  db: Pool | PoolClient,
+  items: readonly AppendItem[],
+): Promise<readonly Appended[]> {
   const firstOf = new Map<string, number>();
   const distinct: AppendItem[] = [];
   const places = items.map((item) => {
@@ -88,7 +91,11 @@ export async function appendBatch(db: Pool | PoolClient, items: readonly AppendI
     distinct.push(item);
     return { place: distinct.length - 1, repeated: false };
   });
-  const { rows } = await db.query<AppendedRow>({ name: "append", text: insertEvents, values: toColumns(distinct) });
+  const { rows } = await db.query<AppendedRow>({
+    name: "append",
+    text: insertEvents,
+    values: toColumns(distinct),
+  });
   const byPlace = new Map(rows.map((row) => [row.position - 1, row]));
   return places.map(({ place, repeated }) => {
     const row = byPlace.get(place);

@@ -11,8 +11,8 @@ const connectionFaults = new Set([
   "ENETUNREACH",
 ]);
 
-// SQLSTATE: 53 out of resources, 57P admin shutdown and crash recovery, 57014 statement timeout, 58 system error, 08 connection, 25006 read-only standby.
-const serverFaults = /^(08|53|57P|57014|58|25006)/;
+// SQLSTATE: 28 login refused, 3D no such database, 53 out of resources, 57P admin shutdown and crash recovery, 57014 statement timeout, 58 system error, 08 connection, 25006 read-only standby.
+const serverFaults = /^(08|28|3D|53|57P|57014|58|25006)/;
 /** Deadlock or serialisation failure: nothing happened, and the same statement may be sent again at once. */
 const repeatable = /^40(001|P01)$/;
 
@@ -42,7 +42,9 @@ export function toLedgerError(error: unknown): AppError {
   if (isUnavailable(error)) {
     return new AppError("ledger_unavailable", `the database does not answer (${code})`, { cause: error });
   }
-  return new AppError("ledger_rejected", `the database refused the statement (SQLSTATE ${code})`, { cause: error });
+  return new AppError("ledger_rejected", `the database refused the statement (SQLSTATE ${code})`, {
+    cause: error,
+  });
 }
 
 /** Runs a statement again, up to three times, when the database rolled it back to break a deadlock. */

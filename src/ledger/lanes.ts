@@ -99,7 +99,13 @@ export async function claimBatch(
       continue;
     }
     const known = leased.get(place) ?? {
-      lease: { target, lane: lanes[place] as string, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs },
+      lease: {
+        target,
+        lane: lanes[place] as string,
+        fence: row.fence as number,
+        owner,
+        expiresAt: startedAt + leaseMs,
+      },
       mail: [],
     };
     if (row.delivery !== null) known.mail.push(toMail(row));

@@ -38,7 +38,12 @@ async function guarded<T>(run: () => Promise<T>): Promise<T> {
 export async function openLedger(options: LedgerOptions): Promise<PostgresLedger> {
   const { databaseUrl, onError } = options;
   const settings = `-c search_path=${ledgerSchema}`;
-  const durable = openPool(databaseUrl, { max: 8, applicationName: "deskbridge", options: settings, onError });
+  const durable = openPool(databaseUrl, {
+    max: 8,
+    applicationName: "deskbridge",
+    options: settings,
+    onError,
+  });
   // Leases are worth nothing after a crash, so handing them out never waits for the disk.
   const relaxed = openPool(databaseUrl, {
     max: 4,
@@ -60,7 +65,11 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
   return { ...createLedger(durable, relaxed, options.maxWaitingAppends), pool: durable, close };
 }
 
-function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): Omit<PostgresLedger, "pool" | "close"> {
+function createLedger(
+  durable: Pool,
+  relaxed: Pool,
+  maxWaiting: number,
+): Omit<PostgresLedger, "pool" | "close"> {
   const owner = randomUUID();
   let claims = 0;
   const shared = { maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };

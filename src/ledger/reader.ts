@@ -108,7 +108,9 @@ export function createLedgerReader(pool: Pool): LedgerReader {
       `select ${eventColumns} from event e where e.event_id = $1 or e.sequence = $2 order by e.sequence desc limit 20`,
       [id, sequence],
     );
-    return Promise.all(events.map(async (event) => ({ event, deliveries: await deliveriesOf(event.sequence) })));
+    return Promise.all(
+      events.map(async (event) => ({ event, deliveries: await deliveriesOf(event.sequence) })),
+    );
   };
 
   const deliveriesOf = async (sequence: number): Promise<EventWay["deliveries"]> => {

@@ -13,7 +13,7 @@ export async function renewLease(pool: Pool, lease: OwnedLease, leaseMs: number)
   const values = [lease.target, lease.lane, lease.owner, lease.fence, leaseMs];
   const { rowCount } = await pool.query({ name: "renew", text: renewText, values });
   if (rowCount !== 1) throw leaseLost(lease);
-  return { ...lease, expiresAt: startedAt + leaseMs } as OwnedLease;
+  return { ...lease, expiresAt: startedAt + leaseMs };
 }
 
 const releaseText = `
@@ -135,7 +135,11 @@ export async function prune(pool: Pool, before: number, batch: number, signal: A
   return total;
 }
 
-export async function readCursor(pool: Pool, connection: string, source: string): Promise<Cursor | undefined> {
+export async function readCursor(
+  pool: Pool,
+  connection: string,
+  source: string,
+): Promise<Cursor | undefined> {
   const { rows } = await pool.query<{ cursor: Cursor }>(
     "select cursor from source_cursor where connection = $1 and source = $2",
     [connection, source],

@@ -37,7 +37,11 @@ export async function backfill(
   const length = Math.max(1, Date.parse(request.until) - start);
   let progress: BackfillProgress = { accepted: 0, duplicates: 0, fraction: 0 };
   for await (const page of source.read({ cursor, until: request.until, signal })) {
-    const appended = await intake.acceptPage(page.events, { connection, source: key, cursor: page.cursor }, "backfill");
+    const appended = await intake.acceptPage(
+      page.events,
+      { connection, source: key, cursor: page.cursor },
+      "backfill",
+    );
     const duplicates = appended.filter((one) => one.duplicate).length;
     progress = {
       accepted: progress.accepted + appended.length - duplicates,

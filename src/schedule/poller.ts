@@ -20,7 +20,10 @@ export function sourceOf(connection: OpenConnection, name: string): Source {
   if (source !== undefined) return source;
   const known = Object.keys(connection.connection.sources ?? {});
   const offer = known.length === 0 ? "it has none" : `it has ${known.join(", ")}`;
-  throw new AppError("capability_missing", `connection ${connection.config.name} has no source ${name}; ${offer}`);
+  throw new AppError(
+    "capability_missing",
+    `connection ${connection.config.name} has no source ${name}; ${offer}`,
+  );
 }
 
 /**
@@ -43,7 +46,11 @@ export async function poll(
   }
   const result = { pages: 0, accepted: 0, duplicates: 0 };
   for await (const page of source.read({ cursor, signal })) {
-    const appended = await intake.acceptPage(page.events, { connection, source: name, cursor: page.cursor }, "poll");
+    const appended = await intake.acceptPage(
+      page.events,
+      { connection, source: name, cursor: page.cursor },
+      "poll",
+    );
     result.pages += 1;
     const duplicates = appended.filter((one) => one.duplicate).length;
     result.duplicates += duplicates;

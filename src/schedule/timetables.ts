@@ -22,17 +22,25 @@ export async function startTimetables(engine: Engine, intake: Intake): Promise<T
   const fixed: QueueWorker[] = [];
   const pollers = new Map<string, { readonly everyMs: number; readonly worker: QueueWorker }>();
 
-  const guarded = (name: string, run: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
-    try {
-      await run(signal);
-    } catch (error) {
-      const fault = toAppError(error);
-      logger.error({ job: name, code: fault.code, err: fault }, "scheduled job failed; it runs again at its next time");
-    }
-  };
+  const guarded =
+    (name: string, run: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
+      try {
+        await run(signal);
+      } catch (error) {
+        const fault = toAppError(error);
+        logger.error(
+          { job: name, code: fault.code, err: fault },
+          "scheduled job failed; it runs again at its next time",
+        );
+      }
+    };
 
   fixed.push(
-    await queue.schedule("sweep", { everyMs: sweepEveryMs }, guarded("sweep", async () => void (await sweep(engine)))),
+    await queue.schedule(
+      "sweep",
+      { everyMs: sweepEveryMs },
+      guarded("sweep", async () => void (await sweep(engine))),
+    ),
     await queue.schedule(
       "prune",
       { everyMs: pruneEveryMs },
@@ -97,7 +105,11 @@ function wantedPolls(engine: Engine): ReadonlyMap<string, WantedPoll> {
   for (const { config, connection } of engine.setup().connections.values()) {
     if (config.poll === undefined) continue;
     for (const source of config.poll.sources ?? Object.keys(connection.sources ?? {})) {
-      wanted.set(pollName(config.name, source), { connection: config.name, source, everyMs: config.poll.everyMs });
+      wanted.set(pollName(config.name, source), {
+        connection: config.name,
+        source,
+        everyMs: config.poll.everyMs,
+      });
     }
   }
   return wanted;
