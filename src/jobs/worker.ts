@@ -1,5 +1,5 @@
 import { toAppError } from "../errors.ts";
-import type { Claim } from "../ledger/ledger.ts";
+import type { Claim, LeasedLane } from "../ledger/ledger.ts";
 import type { Ring, RingOutcome } from "../queue/queue.ts";
 import type { Pause } from "./attempt.ts";
 import type { Engine } from "./engine.ts";
@@ -43,6 +43,17 @@ export async function startWorker(
     },
   };
 
+  const begin = async (lane: LeasedLane): Promise<void> => {
+    const giveBack = await slots.take();
+    engine.metrics.lanesLeased(target, 1);
+    const work = workLane(lane, context).finally(() => {
+      engine.metrics.lanesLeased(target, -1);
+      underWay.delete(work);
+      giveBack();
+    });
+    underWay.add(work);
+  };
+
   const handle = async (ring: Ring): Promise<RingOutcome> => {
     const claim = await claimLanes(engine, ring);
     if (claim.kind === "paused") {
@@ -51,14 +62,7 @@ export async function startWorker(
       return { kind: "snooze", until };
     }
     // The ring is over when its last lane has been begun: leases carry the work from here, so a slow lane does not hold up the next ring.
-    for (const lane of claim.lanes) {
-      const giveBack = await slots.take();
-      const work = workLane(lane, context).finally(() => {
-        underWay.delete(work);
-        giveBack();
-      });
-      underWay.add(work);
-    }
+    for (const lane of claim.lanes) await begin(lane);
     return { kind: "done" };
   };
 

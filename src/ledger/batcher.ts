@@ -24,37 +24,12 @@ export interface Batcher<In, Out> {
   readonly submit: (item: In) => Promise<Out>;
   /** Items that wait for a batch. */
   readonly waiting: () => number;
-  /** Resolves when nothing is waiting or under way. */
-  readonly drain: () => Promise<void>;
 }
 
 export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batcher<In, Out> {
   let queue: Entry<In, Out>[] = [];
   let running = 0;
   let scheduled = false;
-  let idle: (() => void)[] = [];
-
-  const runAlone = async (entries: readonly Entry<In, Out>[]): Promise<void> => {
-    for (const entry of entries) {
-      try {
-        const [result] = await options.run([entry.item]);
-        entry.resolve(result as Out);
-      } catch (error) {
-        entry.reject(error);
-      }
-    }
-  };
-
-  const runBatch = async (entries: readonly Entry<In, Out>[]): Promise<void> => {
-    try {
-      const results = await options.run(entries.map((entry) => entry.item));
-      entries.forEach((entry, index) => entry.resolve(results[index] as Out));
-    } catch (error) {
-      // One bad item must not take its neighbours along: without a shared cause each is tried by itself.
-      if (entries.length > 1 && !options.isShared(error)) await runAlone(entries);
-      else for (const entry of entries) entry.reject(error);
-    }
-  };
 
   const pump = (): void => {
     scheduled = false;
@@ -62,38 +37,42 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
       const entries = queue.slice(0, options.maxItems);
       queue = queue.slice(options.maxItems);
       running += 1;
-      void runBatch(entries).finally(() => {
+      void runBatch(entries, options).finally(() => {
         running -= 1;
         pump();
       });
     }
-    if (running === 0 && queue.length === 0) {
-      const waiters = idle;
-      idle = [];
-      for (const done of waiters) done();
-    }
   };
 
-  return {
-    submit: (item) =>
-      new Promise((resolve, reject) => {
-        if (queue.length >= options.maxWaiting) {
-          const message = `${queue.length} calls are waiting for the database; try again shortly`;
-          reject(new AppError("ledger_busy", message, { retryAfterMs: 1000 }));
-          return;
-        }
-        queue.push({ item, resolve, reject });
-        // One turn of the event loop lets everything that is ready now join the batch.
-        if (!scheduled && running < options.parallel) {
-          scheduled = true;
-          setImmediate(pump);
-        }
-      }),
-    waiting: () => queue.length,
-    drain: () =>
-      new Promise((resolve) => {
-        if (running === 0 && queue.length === 0) resolve();
-        else idle.push(resolve);
-      }),
-  };
+  const submit = (item: In): Promise<Out> =>
+    new Promise((resolve, reject) => {
+      if (queue.length >= options.maxWaiting) {
+        const message = `${queue.length} calls are waiting for the database; try again shortly`;
+        reject(new AppError("ledger_busy", message, { retryAfterMs: 1000 }));
+        return;
+      }
+      queue.push({ item, resolve, reject });
+      // One turn of the event loop lets everything that is ready now join the batch.
+      if (!scheduled && running < options.parallel) {
+        scheduled = true;
+        setImmediate(pump);
+      }
+    });
+
+  return { submit, waiting: () => queue.length };
+}
+
+async function runBatch<In, Out>(
+  entries: readonly Entry<In, Out>[],
+  options: BatcherOptions<In, Out>,
+): Promise<void> {
+  try {
+    const results = await options.run(entries.map((entry) => entry.item));
+    entries.forEach((entry, index) => entry.resolve(results[index] as Out));
+  } catch (error) {
+    // One bad item must not take its neighbours along: without a shared cause each is tried by itself.
+    if (entries.length > 1 && !options.isShared(error)) {
+      for (const entry of entries) await runBatch([entry], options);
+    } else for (const entry of entries) entry.reject(error);
+  }
 }

@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import { AppError } from "../errors.ts";
 import type { Event, EventType } from "../model/event.ts";
-import type { Claim, DeliveryStatus, Lease, LeasedLane, Mail, Settled, Settlement } from "./ledger.ts";
+import type { Claim, DeliveryStatus, Lease, Mail, Settled, Settlement } from "./ledger.ts";
 
 /** The most deliveries of one lane handed over at a time. */
 const takePerLane = 20;
@@ -62,61 +62,57 @@ interface ClaimRow extends MailColumns {
 
 const claimText = "select lane_index, fence, paused_ms, (letter).* from claim_lanes($1, $2, $3, $4, $5)";
 
-/** Leases lanes for several requests in one statement. A lane that two of them name goes to the first. */
+/** The lanes that a batch of requests asks for, each once; a lane that two of them name goes to the first. */
+function distinctLanes(requests: readonly ClaimRequest[]): {
+  readonly target: string;
+  readonly lane: string;
+  readonly request: number;
+}[] {
+  const seen = new Set<string>();
+  return requests.flatMap((request, index) =>
+    request.lanes.flatMap((lane) => {
+      const key = `${request.target}\n${lane}`;
+      if (seen.has(key)) return [];
+      seen.add(key);
+      return [{ target: request.target, lane, request: index }];
+    }),
+  );
+}
+
+/** Leases lanes for several requests in one statement. `owner` must be new for each call. */
 export async function claimBatch(
   pool: Pool,
   requests: readonly ClaimRequest[],
   owner: string,
 ): Promise<readonly Claim[]> {
   const startedAt = performance.now();
-  const targets: string[] = [];
-  const lanes: string[] = [];
-  const requestOf: number[] = [];
-  const seen = new Set<string>();
-  requests.forEach((request, index) => {
-    for (const lane of request.lanes) {
-      const key = `${request.target}\n${lane}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      targets.push(request.target);
-      lanes.push(lane);
-      requestOf.push(index);
-    }
-  });
+  const asked = distinctLanes(requests);
   const leaseMs = Math.min(...requests.map((request) => request.leaseMs));
   const { rows } = await pool.query<ClaimRow>({
     name: "claim",
     text: claimText,
-    values: [targets, lanes, owner, leaseMs, takePerLane],
+    values: [asked.map((one) => one.target), asked.map((one) => one.lane), owner, leaseMs, takePerLane],
   });
   const pausedMs = new Map<string, number>();
-  const leased = new Map<number, { lease: OwnedLease; mail: Mail[] }>();
+  const granted = requests.map(() => new Map<string, { lease: OwnedLease; mail: Mail[] }>());
   for (const row of rows) {
-    const place = row.lane_index - 1;
-    const target = targets[place] as string;
+    const place = asked[row.lane_index - 1];
+    if (place === undefined) continue;
+    const { target, lane, request } = place;
     if (row.paused_ms !== null) {
       pausedMs.set(target, Math.max(1, row.paused_ms));
       continue;
     }
-    const known = leased.get(place) ?? {
-      lease: {
-        target,
-        lane: lanes[place] as string,
-        fence: row.fence as number,
-        owner,
-        expiresAt: startedAt + leaseMs,
-      },
-      mail: [],
-    };
-    if (row.delivery !== null) known.mail.push(toMail(row));
-    leased.set(place, known);
+    const lanes = granted[request] as Map<string, { lease: OwnedLease; mail: Mail[] }>;
+    const lease = { target, lane, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs };
+    const leased = lanes.get(lane) ?? { lease, mail: [] };
+    if (row.delivery !== null) leased.mail.push(toMail(row));
+    lanes.set(lane, leased);
   }
   return requests.map((request, index): Claim => {
     const forMs = pausedMs.get(request.target);
     if (forMs !== undefined) return { kind: "paused", forMs };
-    const own: LeasedLane[] = [];
-    for (const [place, lane] of leased) if (requestOf[place] === index) own.push(lane);
-    return { kind: "leased", lanes: own };
+    return { kind: "leased", lanes: [...(granted[index]?.values() ?? [])] };
   });
 }
 

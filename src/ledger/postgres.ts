@@ -4,9 +4,9 @@ import { AppError } from "../errors.ts";
 import { appendBatch, appendPage } from "./append.ts";
 import { createBatcher } from "./batcher.ts";
 import { isUnavailable, repeatOnDeadlock, toLedgerError } from "./fault.ts";
-import type { OwnedLease } from "./lanes.ts";
+import type { ClaimRequest, OwnedLease, SettleRequest } from "./lanes.ts";
 import { claimBatch, settleBatch } from "./lanes.ts";
-import type { Ledger } from "./ledger.ts";
+import type { AppendItem, Ledger } from "./ledger.ts";
 import { migrate } from "./migrate.ts";
 import { openPool } from "./pool.ts";
 import { dueLanes, pauseTarget, prune, readCursor, releaseLeases, renewLease } from "./upkeep.ts";
@@ -65,26 +65,41 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
   return { ...createLedger(durable, relaxed, options.maxWaitingAppends), pool: durable, close };
 }
 
-function createLedger(
-  durable: Pool,
-  relaxed: Pool,
-  maxWaiting: number,
-): Omit<PostgresLedger, "pool" | "close"> {
-  const owner = randomUUID();
-  let claims = 0;
-  const shared = { maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };
+type OpenedLedger = Omit<PostgresLedger, "pool" | "close">;
+
+function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): OpenedLedger {
   const appends = createBatcher({
-    ...shared,
     maxItems: 256,
     maxWaiting,
     parallel: 2,
-    run: (items: Parameters<typeof appendBatch>[1]) => guarded(() => appendBatch(durable, items)),
+    isShared: isUnavailable,
+    run: (items: readonly AppendItem[]) => guarded(() => appendBatch(durable, items)),
   });
+  return {
+    append: (item) => appends.submit(item),
+    waitingAppends: () => appends.waiting(),
+    appendPage: (items, move) => guarded(() => appendPage(durable, items, move)),
+    cursor: (connection, source) => guarded(() => readCursor(durable, connection, source)),
+    ...createLanes(durable, relaxed),
+    pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
+    dueLanes: (limit) => guarded(() => dueLanes(relaxed, limit)),
+    prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
+    ping: () => guarded(async () => void (await durable.query("select 1"))),
+  };
+}
+
+function createLanes(
+  durable: Pool,
+  relaxed: Pool,
+): Pick<OpenedLedger, "claim" | "settle" | "renew" | "release"> {
+  const owner = randomUUID();
+  let claims = 0;
+  const shared = { maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };
   const claimer = createBatcher({
     ...shared,
     maxItems: 16,
     parallel: 2,
-    run: (items: Parameters<typeof claimBatch>[1]) => {
+    run: (items: readonly ClaimRequest[]) => {
       claims += 1;
       const token = `${owner}:${claims}`;
       return guarded(() => claimBatch(relaxed, items, token));
@@ -94,7 +109,7 @@ function createLedger(
     ...shared,
     maxItems: 256,
     parallel: 2,
-    run: (items: Parameters<typeof settleBatch>[1]) => guarded(() => settleBatch(durable, items)),
+    run: (items: readonly SettleRequest[]) => guarded(() => settleBatch(durable, items)),
   });
   const releaser = createBatcher({
     ...shared,
@@ -105,11 +120,7 @@ function createLedger(
       return items.map(() => undefined);
     },
   });
-
   return {
-    append: (item) => appends.submit(item),
-    appendPage: (items, move) => guarded(() => appendPage(durable, items, move)),
-    cursor: (connection, source) => guarded(() => readCursor(durable, connection, source)),
     claim: async (target, lanes, leaseMs) => {
       const claim = await claimer.submit({ target, lanes, leaseMs });
       if (claim.kind === "paused") return claim;
@@ -123,13 +134,6 @@ function createLedger(
       return settled;
     },
     renew: (lease, leaseMs) => guarded(() => renewLease(relaxed, lease as OwnedLease, leaseMs)),
-    release: async (lease) => {
-      await releaser.submit(lease as OwnedLease);
-    },
-    pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
-    dueLanes: (limit) => guarded(() => dueLanes(relaxed, limit)),
-    prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
-    waitingAppends: () => appends.waiting(),
-    ping: () => guarded(async () => void (await durable.query("select 1"))),
+    release: (lease) => releaser.submit(lease as OwnedLease),
   };
 }

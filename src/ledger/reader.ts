@@ -92,8 +92,10 @@ const deliveryColumns = `d.id, d.sequence, d.flow, d.target, d.lane, case d.prio
 const eventColumns = `e.sequence, e.connection, e.event_id as "eventId", e.type, e.subject, e.happened_at as "happenedAt",
   e.received_at as "receivedAt", e.via, e.body::json->'data' as data, e.body::json->'raw' as raw`;
 
+const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject`;
+
 export function createLedgerReader(pool: Pool): LedgerReader {
-  const query = async <Row>(text: string, values: readonly unknown[] = []): Promise<readonly Row[]> => {
+  const query: Query = async <Row>(text: string, values: readonly unknown[] = []) => {
     try {
       const { rows } = await pool.query(text, [...values]);
       return JSON.parse(JSON.stringify(rows)) as Row[];
@@ -101,52 +103,15 @@ export function createLedgerReader(pool: Pool): LedgerReader {
       throw toLedgerError(error);
     }
   };
-
-  const wayOf = async (id: string): Promise<readonly EventWay[]> => {
-    const sequence = /^\d{1,15}$/.test(id) ? Number(id) : -1;
-    const events = await query<EventRow>(
-      `select ${eventColumns} from event e where e.event_id = $1 or e.sequence = $2 order by e.sequence desc limit 20`,
-      [id, sequence],
-    );
-    return Promise.all(
-      events.map(async (event) => ({ event, deliveries: await deliveriesOf(event.sequence) })),
-    );
-  };
-
-  const deliveriesOf = async (sequence: number): Promise<EventWay["deliveries"]> => {
-    const deliveries = await query<DeliveryRow>(
-      `select ${deliveryColumns} from delivery d where d.sequence = $1 order by d.id`,
-      [sequence],
-    );
-    const attempts = await query<AttemptRow & { delivery: number }>(
-      `select delivery, number, started_at as "startedAt", duration_ms as "durationMs", outcome, code, message, receipts
-       from attempt where delivery = any ($1) order by delivery, id`,
-      [deliveries.map((delivery) => delivery.id)],
-    );
-    const byDelivery = Map.groupBy(attempts, (attempt) => attempt.delivery);
-    return deliveries.map((delivery) => ({ ...delivery, history: byDelivery.get(delivery.id) ?? [] }));
-  };
-
-  const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject`;
-
   return {
-    wayOf,
+    wayOf: (id) => readWays(query, id),
     deadLetters: ({ flow, limit }) =>
       query<DeadLetter>(
         `select ${deadLetterColumns} from delivery d join event e using (sequence)
          where d.status = 3 and ($1::text is null or d.flow = $1) order by d.id desc limit $2`,
         [flow ?? null, limit],
       ),
-    deadLetter: async (delivery) => {
-      const [row] = await query<DeadLetter>(
-        `select ${deadLetterColumns} from delivery d join event e using (sequence) where d.status = 3 and d.id = $1`,
-        [delivery],
-      );
-      if (row === undefined) return undefined;
-      const ways = await wayOf(String(row.sequence));
-      const way = ways.find((candidate) => candidate.event.sequence === row.sequence);
-      return way === undefined ? undefined : { ...row, way };
-    },
+    deadLetter: (delivery) => readDeadLetter(query, delivery),
     retryDead: ({ ids, flow }) =>
       query(
         `update delivery set status = 0, due_at = clock_timestamp(), finished_at = null
@@ -156,6 +121,45 @@ export function createLedgerReader(pool: Pool): LedgerReader {
       ),
     counts: () => readCounts(query),
   };
+}
+
+async function readWays(query: Query, id: string): Promise<readonly EventWay[]> {
+  const sequence = /^\d{1,15}$/.test(id) ? Number(id) : -1;
+  const events = await query<EventRow>(
+    `select ${eventColumns} from event e where e.event_id = $1 or e.sequence = $2 order by e.sequence desc limit 20`,
+    [id, sequence],
+  );
+  return Promise.all(
+    events.map(async (event) => ({ event, deliveries: await readDeliveries(query, event.sequence) })),
+  );
+}
+
+async function readDeliveries(query: Query, sequence: number): Promise<EventWay["deliveries"]> {
+  const deliveries = await query<DeliveryRow>(
+    `select ${deliveryColumns} from delivery d where d.sequence = $1 order by d.id`,
+    [sequence],
+  );
+  const attempts = await query<AttemptRow & { delivery: number }>(
+    `select delivery, number, started_at as "startedAt", duration_ms as "durationMs", outcome, code, message, receipts
+     from attempt where delivery = any ($1) order by delivery, id`,
+    [deliveries.map((delivery) => delivery.id)],
+  );
+  const byDelivery = Map.groupBy(attempts, (attempt) => attempt.delivery);
+  return deliveries.map((delivery) => ({ ...delivery, history: byDelivery.get(delivery.id) ?? [] }));
+}
+
+async function readDeadLetter(
+  query: Query,
+  delivery: number,
+): Promise<(DeadLetter & { readonly way: EventWay }) | undefined> {
+  const [row] = await query<DeadLetter>(
+    `select ${deadLetterColumns} from delivery d join event e using (sequence) where d.status = 3 and d.id = $1`,
+    [delivery],
+  );
+  if (row === undefined) return undefined;
+  const ways = await readWays(query, String(row.sequence));
+  const way = ways.find((candidate) => candidate.event.sequence === row.sequence);
+  return way === undefined ? undefined : { ...row, way };
 }
 
 type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<readonly Row[]>;

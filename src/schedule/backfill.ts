@@ -2,12 +2,14 @@ import type { Engine, OpenConnection } from "../jobs/engine.ts";
 import type { Intake } from "../jobs/intake.ts";
 import { sourceOf } from "./poller.ts";
 
-export interface BackfillRequest {
+interface BackfillRequest {
+  readonly connection: OpenConnection;
   readonly source: string;
   /** RFC 3339 UTC; records changed at or after it are read. */
   readonly since: string;
   /** RFC 3339 UTC; records changed before it are read. */
   readonly until: string;
+  readonly onProgress: (progress: BackfillProgress) => void;
 }
 
 export interface BackfillProgress {
@@ -24,13 +26,11 @@ export interface BackfillProgress {
 export async function backfill(
   engine: Engine,
   intake: Intake,
-  opened: OpenConnection,
   request: BackfillRequest,
   signal: AbortSignal,
-  onProgress: (progress: BackfillProgress) => void,
 ): Promise<BackfillProgress> {
-  const source = sourceOf(opened, request.source);
-  const connection = opened.config.name;
+  const source = sourceOf(request.connection, request.source);
+  const connection = request.connection.config.name;
   const key = `backfill:${request.source}:${request.since}:${request.until}`;
   const cursor = (await engine.ledger.cursor(connection, key)) ?? { time: request.since, seen: [] };
   const start = Date.parse(request.since);
@@ -48,10 +48,10 @@ export async function backfill(
       duplicates: progress.duplicates + duplicates,
       fraction: Math.min(1, Math.max(0, (Date.parse(page.cursor.time) - start) / length)),
     };
-    onProgress(progress);
+    request.onProgress(progress);
     if (signal.aborted) return progress;
   }
   progress = { ...progress, fraction: 1 };
-  onProgress(progress);
+  request.onProgress(progress);
   return progress;
 }

@@ -18,52 +18,9 @@ export interface Timetables {
 
 /** Starts the sweeper, the pruner and the pollers. Each tick runs in one process, however many there are. */
 export async function startTimetables(engine: Engine, intake: Intake): Promise<Timetables> {
-  const { queue, logger, metrics } = engine;
-  const fixed: QueueWorker[] = [];
+  const { queue } = engine;
+  const fixed = await startUpkeep(engine);
   const pollers = new Map<string, { readonly everyMs: number; readonly worker: QueueWorker }>();
-
-  const guarded =
-    (name: string, run: (signal: AbortSignal) => Promise<void>) => async (signal: AbortSignal) => {
-      try {
-        await run(signal);
-      } catch (error) {
-        const fault = toAppError(error);
-        logger.error(
-          { job: name, code: fault.code, err: fault },
-          "scheduled job failed; it runs again at its next time",
-        );
-      }
-    };
-
-  fixed.push(
-    await queue.schedule(
-      "sweep",
-      { everyMs: sweepEveryMs },
-      guarded("sweep", async () => void (await sweep(engine))),
-    ),
-    await queue.schedule(
-      "prune",
-      { everyMs: pruneEveryMs },
-      guarded("prune", async (signal) => {
-        const before = engine.now() - engine.setup().config.server.retentionMs;
-        const events = await engine.ledger.prune(before, pruneBatch, signal);
-        if (events > 0) logger.info({ events }, "old events pruned");
-      }),
-    ),
-  );
-
-  const pollOnce = async (connection: string, source: string, signal: AbortSignal): Promise<void> => {
-    const opened = engine.setup().connections.get(connection);
-    if (opened === undefined) return;
-    try {
-      const result = await poll(engine, intake, opened, source, signal);
-      metrics.poll(connection, source, "ok");
-      if (result.accepted > 0) logger.info({ connection, source, ...result }, "polled");
-    } catch (error) {
-      metrics.poll(connection, source, "failed");
-      throw error;
-    }
-  };
 
   const refresh = async (): Promise<void> => {
     const wanted = wantedPolls(engine);
@@ -79,7 +36,7 @@ export async function startTimetables(engine: Engine, intake: Intake): Promise<T
       const known = pollers.get(name);
       if (known?.everyMs === everyMs) continue;
       await known?.worker.close(0);
-      const run = guarded(name, (signal) => pollOnce(connection, source, signal));
+      const run = guarded(engine, name, (signal) => pollOnce(engine, intake, connection, source, signal));
       pollers.set(name, { everyMs, worker: await queue.schedule(name, { everyMs }, run) });
     }
   };
@@ -92,6 +49,58 @@ export async function startTimetables(engine: Engine, intake: Intake): Promise<T
       await Promise.all(workers.map((worker) => worker.close(withinMs)));
     },
   };
+}
+
+type Job = (signal: AbortSignal) => Promise<void>;
+
+function guarded({ logger }: Engine, name: string, run: Job): Job {
+  return async (signal) => {
+    try {
+      await run(signal);
+    } catch (error) {
+      const fault = toAppError(error);
+      logger.error(
+        { job: name, code: fault.code, err: fault },
+        "scheduled job failed; it runs again at its time",
+      );
+    }
+  };
+}
+
+async function startUpkeep(engine: Engine): Promise<readonly QueueWorker[]> {
+  const { queue, ledger, logger } = engine;
+  const pruneOld: Job = async (signal) => {
+    const before = engine.now() - engine.setup().config.server.retentionMs;
+    const events = await ledger.prune(before, pruneBatch, signal);
+    if (events > 0) logger.info({ events }, "old events pruned");
+  };
+  const sweepOnce: Job = async () => {
+    const lanes = await sweep(engine);
+    if (lanes > 0) logger.info({ lanes }, "rang again for lanes that were waiting");
+  };
+  return [
+    await queue.schedule("sweep", { everyMs: sweepEveryMs }, guarded(engine, "sweep", sweepOnce)),
+    await queue.schedule("prune", { everyMs: pruneEveryMs }, guarded(engine, "prune", pruneOld)),
+  ];
+}
+
+async function pollOnce(
+  engine: Engine,
+  intake: Intake,
+  connection: string,
+  source: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const opened = engine.setup().connections.get(connection);
+  if (opened === undefined) return;
+  try {
+    const result = await poll(engine, intake, opened, source, signal);
+    engine.metrics.poll(connection, source, "ok");
+    if (result.accepted > 0) engine.logger.info({ connection, source, ...result }, "polled");
+  } catch (error) {
+    engine.metrics.poll(connection, source, "failed");
+    throw error;
+  }
 }
 
 interface WantedPoll {
