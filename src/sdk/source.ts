@@ -1,12 +1,15 @@
 import type { Event, EventInput } from "../model/event.ts";
 
 /**
- * Where a source read stopped: everything up to `time` was read, and `seen` names the records at or after the start of the
- * overlap window that were delivered already. Kept by the ledger in the transaction of the events that it covers.
+ * Where a source read stopped: everything before `time` was read, and `seen` names the records at or after the start of the
+ * overlap window that were delivered already. Kept by the ledger in the transaction of the events that it covers. `{ time, seen: [] }`
+ * starts a read at `time`.
  */
 export interface Cursor {
   /** RFC 3339 UTC. */
   readonly time: string;
+  /** RFC 3339 UTC; nothing older is read, whatever the overlap. Set by the source; a cursor without it starts at its own `time`. */
+  readonly floor?: string;
   /** Id of the last record at `time`, for vendors that page by it. */
   readonly id?: string;
   readonly seen: readonly string[];
