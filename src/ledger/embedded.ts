@@ -43,7 +43,8 @@ export interface EmbeddedPostgres {
   readonly close: () => Promise<void>;
 }
 
-const role = "deskbridge";
+/** The superuser of an embedded cluster, and the name of its database. */
+export const role = "deskbridge";
 const startTimeoutMs = 120_000;
 const maxLogBytes = 5_000_000;
 
@@ -256,7 +257,7 @@ async function ensureDatabase(port: number, password: string): Promise<void> {
   }
 }
 
-function connectionUrl(port: number, password: string, database: string): string {
+export function connectionUrl(port: number, password: string, database: string): string {
   return `postgres://${role}:${password}@127.0.0.1:${port}/${database}`;
 }
 

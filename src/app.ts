@@ -1,0 +1,189 @@
+import { randomBytes } from "node:crypto";
+import type { Environment } from "./config/environment.ts";
+import type { Config } from "./config/config.ts";
+import { loadConfigOrThrow } from "./config/load.ts";
+import type { Desk } from "./desk/desk.ts";
+import { openDesk } from "./desk/desk.ts";
+import type { Foundation } from "./foundation.ts";
+import { openFoundation } from "./foundation.ts";
+import type { OpenSetup } from "./jobs/connections.ts";
+import { openSetup } from "./jobs/connections.ts";
+import type { Engine } from "./jobs/engine.ts";
+import type { Intake } from "./jobs/intake.ts";
+import { createIntake } from "./jobs/intake.ts";
+import type { Workers } from "./jobs/workers.ts";
+import { startWorkers } from "./jobs/workers.ts";
+import type { LedgerReader } from "./ledger/reader.ts";
+import { createLedgerReader } from "./ledger/reader.ts";
+import type { Registry } from "./registry/registry.ts";
+import { sweep } from "./schedule/sweeper.ts";
+import type { Timetables } from "./schedule/timetables.ts";
+import { startTimetables } from "./schedule/timetables.ts";
+import { startFrontDoor } from "./front-door.ts";
+import type { FrontDoor } from "./front-door.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { createLogger } from "./telemetry/logger.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+
+export interface AppOptions {
+  /** A YAML file or a folder of them. */
+  readonly configPath: string;
+  readonly environment: Environment;
+  readonly registry: Registry;
+  /** Where the embedded PostgreSQL and its password live. */
+  readonly dataDir: string;
+  /** Over the configuration's port; 0 takes a free one. */
+  readonly port?: number;
+  /** `serve` answers HTTP (hooks, Support API, health); `work` works on lanes and keeps the timetables. Neither is for commands. */
+  readonly roles: { readonly serve: boolean; readonly work: boolean };
+  /** Instead of one that is made from the configuration. */
+  readonly logger?: Logger;
+}
+
+/** A running deskbridge. */
+export interface App {
+  readonly engine: Engine;
+  readonly intake: Intake;
+  readonly reader: LedgerReader;
+  readonly desk: Desk | undefined;
+  readonly databaseUrl: string;
+  /** Where it answers, undefined when it does not serve. */
+  readonly url: string | undefined;
+  /** Loads the configuration again and swaps it in whole. Throws `config_invalid` and changes nothing when it has an error. */
+  readonly reload: () => Promise<void>;
+  /** Stops taking work, finishes what is under way within the configured time, closes everything. Safe to call twice. */
+  readonly close: () => Promise<void>;
+}
+
+/** How long a replaced connection stays open for calls that are under way. */
+const oldSetupGraceMs = 60_000;
+
+/** Starts deskbridge in the roles given. On failure everything that was started is closed again. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const config = await loadConfigOrThrow(options.configPath, options.environment, options.registry);
+  const secrets = [...config.secrets, options.environment.apiKey ?? ""].filter((secret) => secret !== "");
+  const logger = options.logger ?? createLogger({ level: config.server.logLevel, secrets });
+  const metrics = createMetrics({ withProcess: true });
+  const foundation = await openFoundation({
+    environment: options.environment,
+    dataDir: options.dataDir,
+    logger,
+    metrics,
+    maxWaitingAppends: config.server.maxWaitingAppends,
+    visiting: !options.roles.serve && !options.roles.work,
+  });
+  const parts: Parts = { setup: undefined };
+  const engine: Engine = {
+    ledger: foundation.ledger,
+    queue: foundation.queue,
+    budget: foundation.budget,
+    metrics,
+    logger,
+    setup: () => {
+      if (parts.setup === undefined) throw new Error("the setup is asked for before it is open");
+      return parts.setup;
+    },
+    now: Date.now,
+    random: Math.random,
+  };
+  try {
+    return await startApp(options, config, foundation, engine, parts);
+  } catch (error) {
+    await closeParts(parts, 0);
+    await foundation.close();
+    throw error;
+  }
+}
+
+/** What has been started so far, so that it can be closed in the right order at any time. */
+interface Parts {
+  setup: OpenSetup | undefined;
+  frontDoor?: FrontDoor;
+  desk?: Desk;
+  workers?: Workers;
+  timetables?: Timetables;
+}
+
+async function startApp(
+  options: AppOptions,
+  config: Config,
+  foundation: Foundation,
+  engine: Engine,
+  parts: Parts,
+): Promise<App> {
+  const { environment, roles } = options;
+  const intake = createIntake(engine);
+  const internalKey = randomBytes(24).toString("base64url");
+  if (roles.serve) {
+    parts.desk = await openDesk({
+      databaseUrl: foundation.databaseUrl,
+      logger: engine.logger,
+      now: engine.now,
+      bootstrapKeys: [internalKey, environment.apiKey].filter((key) => key !== undefined),
+    });
+    parts.frontDoor = await startFrontDoor({
+      engine,
+      intake,
+      desk: parts.desk,
+      server: { ...config.server, port: options.port ?? config.server.port },
+      isReady: () => parts.setup !== undefined,
+    });
+  }
+  const builtIn = builtInDesk(parts.frontDoor?.url, internalKey, environment);
+  const open = (next: Config): Promise<OpenSetup> =>
+    openSetup(next, { registry: options.registry, logger: engine.logger, now: engine.now, builtIn });
+  parts.setup = await open(config);
+  if (roles.work) {
+    parts.workers = await startWorkers(engine);
+    parts.timetables = await startTimetables(engine, intake);
+    // Rings that a crash took along are rung again now rather than at the sweeper's next time.
+    await sweep(engine);
+  }
+
+  const reload = async (): Promise<void> => {
+    const next = await loadConfigOrThrow(options.configPath, environment, options.registry);
+    const opened = await open(next);
+    const old = parts.setup;
+    parts.setup = opened;
+    await parts.workers?.refresh();
+    await parts.timetables?.refresh();
+    if (old !== undefined) setTimeout(() => void old.close(), oldSetupGraceMs).unref();
+  };
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await closeParts(parts, engine.setup().config.server.shutdownMs);
+    await foundation.close();
+  };
+  return {
+    engine,
+    intake,
+    reader: createLedgerReader(foundation.ledger.pool),
+    desk: parts.desk,
+    databaseUrl: foundation.databaseUrl,
+    url: parts.frontDoor?.url,
+    reload,
+    close: () => (closing ??= close()),
+  };
+}
+
+/** The desk in this process, or the one that the environment names for processes without. */
+function builtInDesk(
+  ownUrl: string | undefined,
+  internalKey: string,
+  environment: Environment,
+): { readonly url: string; readonly apiKey: string } | undefined {
+  if (ownUrl !== undefined) return { url: ownUrl, apiKey: internalKey };
+  if (environment.deskUrl === undefined || environment.apiKey === undefined) return undefined;
+  return { url: environment.deskUrl, apiKey: environment.apiKey };
+}
+
+/** First nothing new comes in by the clock and by rings, then what is under way ends, then the door closes behind it. */
+async function closeParts(parts: Parts, withinMs: number): Promise<void> {
+  await parts.timetables?.close(withinMs);
+  await parts.frontDoor?.stopTaking();
+  await parts.workers?.close(withinMs);
+  await parts.frontDoor?.close();
+  await parts.setup?.close();
+  await parts.desk?.close();
+}

@@ -1,0 +1,24 @@
+/** The variables of the environment that deskbridge itself reads; those named in the configuration as `${NAME}` come on top. */
+export interface Environment {
+  /** A PostgreSQL 14 or newer. Without it one runs embedded in the data directory. */
+  readonly databaseUrl: string | undefined;
+  /** A Redis for BullMQ. Without it BullMQ runs on PostgreSQL. */
+  readonly redisUrl: string | undefined;
+  /** An admin key of the built-in Support API that is always valid. */
+  readonly apiKey: string | undefined;
+  /** Where processes without the Support API of their own find it. */
+  readonly deskUrl: string | undefined;
+  readonly variables: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads the environment once; empty variables count as absent. */
+export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
+  const read = (name: string): string | undefined => variables[name]?.trim() || undefined;
+  return {
+    databaseUrl: read("DATABASE_URL"),
+    redisUrl: read("REDIS_URL"),
+    apiKey: read("DESKBRIDGE_API_KEY"),
+    deskUrl: read("DESKBRIDGE_URL"),
+    variables,
+  };
+}
