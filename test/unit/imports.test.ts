@@ -87,7 +87,7 @@ describe("file names", () => {
     .flatMap((folder) => listFiles(root, folder))
     .filter((path) => path.endsWith(".ts"));
   const empty =
-    /(^|-)(utils?|common|helpers?|types?|interfaces?|constants?|manager|service|base|misc|shared|stuff)$/;
+    /(^|-)(utils?|common|helpers?|types|interfaces?|constants?|manager|service|base|misc|shared|stuff)$/;
 
   it("say what the file is about", () => {
     expect(files.length).toBeGreaterThan(20);
