@@ -14,7 +14,14 @@ const tiers: readonly (readonly string[])[] = [
   ["main"],
 ];
 
-const sideways = new Set(["config>flows", "ingress>http", "desk>http", "console>http"]);
+const sideways = new Set([
+  "config>flows",
+  "schedule>jobs",
+  "export>jobs",
+  "ingress>http",
+  "desk>http",
+  "console>http",
+]);
 
 /** Packages and globals that only some places may use; a place is the start of a path. */
 const confined: readonly { readonly what: RegExp; readonly to: readonly string[] }[] = [
