@@ -21,9 +21,7 @@ export interface RingOptions {
 }
 
 /** When a scheduled job comes: every so many milliseconds, or by a cron expression in an IANA time zone. */
-export type Timetable =
-  | { readonly everyMs: number }
-  | { readonly cron: string; readonly timezone: string };
+export type Timetable = { readonly everyMs: number } | { readonly cron: string; readonly timezone: string };
 
 export interface QueueDepth {
   readonly waiting: number;

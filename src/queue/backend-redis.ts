@@ -1,0 +1,44 @@
+import { createRedisBackend } from "bullmq";
+import { once } from "node:events";
+import { type Backend, restAfterFaults } from "./backend.ts";
+import type { FaultLog } from "./fault-log.ts";
+import { connectRedis, parseRedisUrl, type RedisClient } from "./redis-url.ts";
+
+const firstConnectMs = 5_000;
+
+/**
+ * BullMQ on Redis: one connection for adding jobs, one for the workers' commands, and one a worker for waiting. Resolves also when Redis
+ * cannot be reached yet; everything connects when it can.
+ */
+export async function openRedisBackend(url: string, prefix: string, faults: FaultLog): Promise<Backend> {
+  const address = parseRedisUrl(url);
+  const producer = connectRedis(address, "failingFast");
+  const consumer = connectRedis(address, "waiting");
+  for (const client of [producer, consumer]) {
+    client.setMaxListeners(0);
+    client.on("error", (error) => faults.report("redis connection fault", error));
+  }
+  await firstConnect(producer);
+  return {
+    factory: (name, options, roles) => restAfterFaults(createRedisBackend(name, options, roles), 500),
+    producerConnection: producer,
+    workerConnection: consumer,
+    add: async (queue, jobs) => {
+      await queue.addBulk([...jobs]);
+    },
+    // The braces keep all keys of one queue in one slot of a cluster; other queues go to other slots.
+    prefix: (queue) => `{${prefix}:${queue}}`,
+    ping: async () => {
+      await producer.ping();
+    },
+    close: async () => {
+      producer.disconnect();
+      consumer.disconnect();
+    },
+  };
+}
+
+async function firstConnect(client: RedisClient): Promise<void> {
+  if (client.status === "ready") return;
+  await once(client, "ready", { signal: AbortSignal.timeout(firstConnectMs) }).catch(() => undefined);
+}

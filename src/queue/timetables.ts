@@ -1,0 +1,84 @@
+import { randomUUID } from "node:crypto";
+import { encodeName, type JobQueue } from "./backend.ts";
+import type { Timetable } from "./queue.ts";
+
+/** A schedule as this process has it. */
+export interface ScheduleEntry {
+  readonly timetable: Timetable;
+  readonly handler: (signal: AbortSignal) => Promise<void>;
+  readonly stop: AbortController;
+  /** Ticks that run now. */
+  readonly running: Set<Promise<void>>;
+  /** False until the backend has had the timetable from us. */
+  established: boolean;
+}
+
+export interface Timetables {
+  /** Sets the timetable, unless the backend has the same one already: setting it again would begin its period anew. */
+  readonly establish: (name: string, entry: ScheduleEntry) => Promise<void>;
+  /** Sets again what the backend has lost. */
+  readonly upkeep: () => Promise<void>;
+}
+
+/** A field that is gone when the backend's data is gone. */
+const epochField = "deskbridge-epoch";
+/** A tick this late that no job stands for was lost. */
+const lostAfterMs = 60_000;
+
+/**
+ * Keeps BullMQ's job schedulers in step with the entries of this process. What is missing is taken for removed on purpose, unless the
+ * backend's data as a whole was lost, which shows in a mark that is kept beside it.
+ */
+export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, ScheduleEntry>): Timetables {
+  const backend = queue.getBackend();
+  let epoch: string | undefined;
+
+  const currentEpoch = async () => {
+    const found = await backend.getQueueMetaField(epochField);
+    if (found !== null) return found;
+    const fresh = randomUUID();
+    await backend.setQueueMeta({ [epochField]: fresh });
+    return fresh;
+  };
+  const set = async (name: string, { timetable }: ScheduleEntry) => {
+    const repeat =
+      "everyMs" in timetable
+        ? { every: timetable.everyMs }
+        : { pattern: timetable.cron, tz: timetable.timezone };
+    await queue.upsertJobScheduler(encodeName(name), repeat, { name: "tick", data: { schedule: name } });
+  };
+  const establish = async (name: string, entry: ScheduleEntry) => {
+    epoch ??= await currentEpoch();
+    const found = await queue.getJobScheduler(encodeName(name));
+    if (found === undefined || !isSame(found, entry.timetable)) await set(name, entry);
+    entry.established = true;
+  };
+  const restore = async (name: string, entry: ScheduleEntry, everythingLost: boolean) => {
+    if (!entry.established) return establish(name, entry);
+    const found = await queue.getJobScheduler(encodeName(name));
+    if (found === undefined) return everythingLost ? set(name, entry) : undefined;
+    const next = found.next ?? 0;
+    if (next > Date.now() - lostAfterMs) return undefined;
+    const job = await queue.getJob(`repeat:${encodeName(name)}:${next}`);
+    return job === undefined ? set(name, entry) : undefined;
+  };
+
+  return {
+    establish,
+    upkeep: async () => {
+      const found = await currentEpoch();
+      const everythingLost = epoch !== undefined && found !== epoch;
+      for (const [name, entry] of entries) await restore(name, entry, everythingLost);
+      // Only now, so that a fault on the way makes the next upkeep try the rest again.
+      epoch = found;
+    },
+  };
+}
+
+function isSame(
+  found: { readonly every?: number; readonly pattern?: string; readonly tz?: string },
+  timetable: Timetable,
+): boolean {
+  if ("everyMs" in timetable) return Number(found.every) === timetable.everyMs;
+  return found.pattern === timetable.cron && found.tz === timetable.timezone;
+}
