@@ -75,7 +75,7 @@ async function applyNext(
   };
   await run("begin");
   // The lock belongs to the transaction, so it also works through a pooler that hands out another connection for each.
-  await run("set local statement_timeout = 0");
+  await run("set local statement_timeout = 0; set local lock_timeout = 0");
   await run("select pg_advisory_xact_lock(hashtextextended('deskbridge migrate', 0))");
   const applied = await readApplied(client, schema);
   refuseForeign(schema, applied, migrations);
