@@ -1,0 +1,5 @@
+export * from "./conformance.ts";
+export * from "./context.ts";
+export * from "./event-check.ts";
+export * from "./source.ts";
+export * from "./webhook.ts";
