@@ -1,11 +1,18 @@
 import type { Event, EventType } from "../model/event.ts";
-import type { Operation } from "../model/operation.ts";
+import type { Operation, OperationName } from "../model/operation.ts";
 
 /** Where a piece of a flow stands in the configuration. Lines and columns count from 1. */
 export interface ConfigPosition {
   readonly file: string;
   readonly line: number;
   readonly column: number;
+}
+
+/** An operation that a flow asks for, and where. */
+export interface PlannedOperation {
+  readonly name: OperationName;
+  readonly position: ConfigPosition;
+  readonly path: string;
 }
 
 /** Whether `when` let the event pass. */
@@ -26,6 +33,8 @@ export interface Flow {
   /** The lane's key: the event's subject unless the flow says otherwise. Never empty. */
   readonly lane: (event: Event) => string;
   readonly when: (event: Event) => Verdict;
+  /** What it asks of its target, for the check that the target can do it. Absent in a flow that was not compiled from a configuration. */
+  readonly operations?: readonly PlannedOperation[];
   /** The operations for this event, validated, in the order of the flow. */
   readonly map: (event: Event) => readonly Operation[];
 }

@@ -1,0 +1,134 @@
+import type { z } from "zod";
+import { didYouMean } from "../sdk/nearest-name.ts";
+import { entryOf, follow, join, kindInWords } from "./located.ts";
+import type { ConfigProblem, Located } from "./located.ts";
+import { keysAt } from "./schema-walk.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/**
+ * A schema's issues as problems of the configuration: each at the place of the value, a misspelt key or choice with the nearest name. `root` is
+ * the value that the schema was applied to.
+ */
+export function problemsOf(issues: readonly Issue[], root: Located, schema: z.ZodType): ConfigProblem[] {
+  return issues.flatMap((issue) => problemsOfIssue(issue, root, schema));
+}
+
+function problemsOfIssue(issue: Issue, root: Located, schema: z.ZodType): ConfigProblem[] {
+  if (issue.code === "unrecognized_keys") return unknownKeys(issue, root, schema);
+  if (issue.code === "invalid_union") {
+    const branch = intendedBranch(issue.errors);
+    if (branch) {
+      const inner = branch.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
+      return problemsOf(inner, root, schema);
+    }
+  }
+  const { node, rest } = follow(root, issue.path);
+  const path = issue.path.reduce<string>(join, root.path);
+  if (rest.length > 0) {
+    const message = `\`${String(rest[0])}\` is missing; expected ${expectation(issue)}`;
+    return [{ position: node.position, path, message }];
+  }
+  const offset = issue.code === "custom" ? (issue.params?.offset as unknown) : undefined;
+  const position = typeof offset === "number" && node.kind === "text" ? node.at(offset) : node.position;
+  return [{ position, path, message: messageOf(issue, node) }];
+}
+
+function unknownKeys(
+  issue: Extract<Issue, { code: "unrecognized_keys" }>,
+  root: Located,
+  schema: z.ZodType,
+): ConfigProblem[] {
+  const { node } = follow(root, issue.path);
+  const path = issue.path.reduce<string>(join, root.path);
+  const known = keysAt(schema, issue.path);
+  return issue.keys.map((key) => ({
+    position: entryOf(node, key)?.keyPosition ?? node.position,
+    path: join(path, key),
+    message: `\`${key}\` is not a key here; expected ${orList(known)}.${didYouMean(key, known)}`,
+  }));
+}
+
+// Of a union's members, the one whose issues lie deeper than "this is a string, not an object" is what the author meant.
+function intendedBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const fitting = branches.filter((branch) => !branch.some(isWrongType));
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+function isWrongType(issue: Issue): boolean {
+  return issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
+}
+
+function messageOf(issue: Issue, node: Located): string {
+  const found = `this is ${kindInWords(node)}`;
+  if (issue.code === "invalid_type") {
+    return `${found}; expected ${expectation(issue)}${quotesHint(issue.expected, node)}`;
+  }
+  if (issue.code === "invalid_value" || issue.code === "invalid_union") {
+    const choices = choicesOf(issue);
+    return choices && node.kind === "text"
+      ? wrongChoice(node.shown, choices)
+      : `${found}; expected ${expectation(issue)}`;
+  }
+  if (issue.code === "invalid_format") return `this is not of the right form; expected ${expectation(issue)}`;
+  if (issue.code === "too_small") return `this is too small or short; expected ${expectation(issue)}`;
+  if (issue.code === "too_big") return `this is too large or long; expected ${expectation(issue)}`;
+  return issue.message;
+}
+
+function choicesOf(issue: Extract<Issue, { code: "invalid_value" | "invalid_union" }>): string[] | undefined {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  return (issue as { options?: readonly unknown[] }).options?.map(String);
+}
+
+function wrongChoice(found: string, choices: readonly string[]): string {
+  return `\`${found}\` is not known here; expected ${orList(choices)}.${didYouMean(found, choices)}`;
+}
+
+function quotesHint(expected: string, node: Located): string {
+  return expected === "string" && node.kind === "scalar" && node.value !== null ? " (put it in quotes)" : "";
+}
+
+const typesInWords: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "a mapping",
+  record: "a mapping",
+  array: "a list",
+};
+
+const formatsInWords: Readonly<Record<string, string>> = {
+  email: "an email address",
+  url: "a URL",
+  datetime: "an RFC 3339 time in UTC, such as 2026-11-22T10:00:00Z",
+};
+
+function expectation(issue: Issue): string {
+  if (issue.code === "invalid_type") return typesInWords[issue.expected] ?? issue.expected;
+  if (issue.code === "invalid_value") return orList(issue.values.map(String));
+  if (issue.code === "too_small") return `at least ${issue.minimum}${unitOf(issue.origin)}`;
+  if (issue.code === "too_big") return `at most ${issue.maximum}${unitOf(issue.origin)}`;
+  if (issue.code === "invalid_format") {
+    const { format, pattern } = issue as { format: string; pattern?: string };
+    return formatsInWords[format] ?? (pattern === undefined ? format : `text that matches ${pattern}`);
+  }
+  if (issue.code === "invalid_union") {
+    const kinds = issue.errors.flatMap((branch) => branch.filter(isWrongType).map(expectation));
+    return kinds.length > 0 ? [...new Set(kinds)].join(" or ") : "another form";
+  }
+  return issue.message;
+}
+
+function unitOf(origin: string): string {
+  if (origin === "string") return " characters";
+  return origin === "array" ? " items" : "";
+}
+
+/** Names as "`a`, `b` or `c`". */
+export function orList(names: readonly string[]): string {
+  const quoted = names.map((name) => `\`${name}\``);
+  const last = quoted.pop() ?? "nothing";
+  return quoted.length === 0 ? last : `${quoted.join(", ")} or ${last}`;
+}
