@@ -1,0 +1,387 @@
+-- Tickets and their messages. A writer takes, in this order, what it needs of: the idempotency key, the ref, the ticket, contacts, orders.
+
+create function ticket_json(t ticket) returns text language plpgsql stable as $$
+begin
+  return json_build_object(
+    'id', 'tkt_' || t.id,
+    'number', t.id,
+    'subject', t.subject,
+    'status', t.status,
+    'priority', t.priority,
+    'channel', t.channel,
+    'requester', (
+      select json_build_object('id', 'con_' || c.id, 'name', c.name, 'email', c.email, 'phone', c.phone)
+      from contact c where c.id = t.requester
+    ),
+    'assignee', t.assignee,
+    'tags', t.tags,
+    'custom_fields', t.custom_fields,
+    'refs', coalesce((
+      select json_agg(json_build_object('source', r.source, 'external_id', r.external_id) order by r.source, r.external_id)
+      from ticket_ref r where r.ticket = t.id
+    ), '[]'),
+    'orders', coalesce((
+      select json_agg(order_brief(o) order by o.id)
+      from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id
+    ), '[]'),
+    'csat', null,
+    'follow_up_of', 'tkt_' || t.follow_up_of,
+    'created_at', stamp(t.created_at),
+    'updated_at', stamp(t.updated_at),
+    'closed_at', stamp(t.closed_at),
+    'version', t.version
+  )::text;
+end
+$$;
+
+create function message_json(m message) returns text language plpgsql stable as $$
+begin
+  return json_build_object(
+    'id', 'msg_' || m.id,
+    'ticket_id', 'tkt_' || m.ticket,
+    'direction', m.direction,
+    'visibility', m.visibility,
+    'author', json_build_object(
+      'type', m.author_type,
+      'id', coalesce('con_' || m.author_contact, m.author_id),
+      'name', coalesce(m.author_name, (select c.name from contact c where c.id = m.author_contact))
+    ),
+    'text', m.text,
+    'html', null,
+    'attachments', json_build_array(),
+    'refs', coalesce((
+      select json_agg(json_build_object('source', r.source, 'external_id', r.external_id) order by r.source, r.external_id)
+      from message_ref r where r.message = m.id
+    ), '[]'),
+    'created_at', stamp(m.created_at)
+  )::text;
+end
+$$;
+
+create function ticket_answer(p_status integer, p_result text, p_message bigint, p_ticket bigint) returns answer language plpgsql as $$
+begin
+  return (
+    select (p_status::smallint, p_result, p_message, t.version, ticket_json(t), false)::answer from ticket t where t.id = p_ticket
+  );
+end
+$$;
+
+-- The ticket that a request is about, by {ticket} or by {ref}, locked.
+create function lock_ticket(p jsonb) returns ticket language plpgsql as $$
+declare
+  locked ticket;
+begin
+  if p ? 'ticket' then
+    select * into locked from ticket where id = (p->>'ticket')::bigint for update;
+  else
+    select t.* into locked from ticket_ref r join ticket t on t.id = r.ticket
+    where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
+    for update of t;
+  end if;
+  if locked.id is null then raise exception using errcode = 'DK404', message = 'there is no such ticket'; end if;
+  if not coalesce(p->'if_match' @> to_jsonb(locked.version), true) then
+    raise exception using errcode = 'DK412', message = 'the ticket changed since it was read';
+  end if;
+  return locked;
+end
+$$;
+
+-- The contact that a request names, by {contact} or by identities.
+create function requester_of(p jsonb, p_actor text) returns bigint language plpgsql as $$
+begin
+  if not p ? 'contact' then return claim_contact(p, p_actor); end if;
+  if not exists (select from contact where id = (p->>'contact')::bigint) then
+    raise exception using errcode = 'DK400', message = 'the id of the requester or author names no contact';
+  end if;
+  return (p->>'contact')::bigint;
+end
+$$;
+
+create function tags_of(p jsonb) returns text[] language plpgsql immutable as $$
+begin
+  return (
+    select coalesce(array_agg(tag), '{}') from jsonb_array_elements_text(p) as tag
+  );
+end
+$$;
+
+-- Links a ticket with orders, which are made or brought up to date first; returns those that are new to it.
+create function link_orders(p_ticket bigint, p_orders jsonb, p_actor text) returns text[] language plpgsql as $$
+declare
+  wanted jsonb;
+  wanted_id bigint;
+  added text[] := '{}';
+begin
+  -- Sorted, so that two writers never wait for each other.
+  for wanted in select o from jsonb_array_elements(p_orders) as o order by o->>'external_id', o->>'source' loop
+    wanted_id := (store_order(wanted, p_actor)).id;
+    insert into ticket_order (ticket, sales_order) values (p_ticket, wanted_id) on conflict do nothing;
+    if found then added := added || ('ord_' || wanted_id); end if;
+  end loop;
+  return added;
+end
+$$;
+
+-- {orders: [from, to]}, or null when nothing was added or taken away.
+create function order_differences(p_ticket bigint, p_added text[], p_removed text[]) returns jsonb language plpgsql as $$
+declare
+  present jsonb;
+begin
+  if p_added = '{}' and p_removed = '{}' then return null; end if;
+  select coalesce(jsonb_agg('ord_' || l.sales_order order by l.sales_order), '[]') into present from ticket_order l where l.ticket = p_ticket;
+  return jsonb_build_object('orders', jsonb_build_array((present - p_added) || to_jsonb(p_removed), present));
+end
+$$;
+
+create function append_message(p_ticket bigint, p jsonb, p_contact bigint, p_actor text) returns bigint language plpgsql as $$
+declare
+  created bigint;
+  author_type text := coalesce(p->'author'->>'type', case p->>'direction' when 'inbound' then 'contact' else 'agent' end);
+begin
+  insert into message (ticket, direction, visibility, author_type, author_contact, author_id, author_name, text)
+  values (
+    p_ticket, p->>'direction', p->>'visibility', author_type,
+    case when author_type = 'contact' then coalesce((p->'author'->>'contact')::bigint, p_contact) end,
+    case when author_type <> 'contact' then coalesce(p->'author'->>'id', p_actor) end,
+    p->'author'->>'name', p->>'text'
+  )
+  returning id into created;
+  if p ? 'ref' then
+    insert into message_ref (external_id, source, message) values (p->'ref'->>'external_id', p->'ref'->>'source', created)
+    on conflict do nothing;
+    if not found then
+      raise exception using errcode = 'DK409', message = 'another message has this ref', detail = (
+        select json_build_array('msg_' || r.message)::text from message_ref r
+        where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
+      );
+    end if;
+  end if;
+  perform record_change('message.created', created, p_ticket, p_actor);
+  return created;
+end
+$$;
+
+create function insert_ticket(p_ticket bigint, p jsonb, p_requester bigint, p_follow_up_of bigint, p_actor text) returns bigint
+language plpgsql as $$
+declare
+  tags text[] := tags_of(p->'tags');
+  status text := coalesce(p->>'status', 'new');
+  message bigint;
+begin
+  insert into ticket (id, subject, status, priority, channel, requester, assignee, tags, custom_fields, follow_up_of, closed_at)
+  values (
+    p_ticket, p->>'subject', status, coalesce(p->>'priority', 'normal'), coalesce(p->>'channel', 'api'), p_requester, p->>'assignee',
+    tags, merge_fields('{}', p->'custom_fields'), p_follow_up_of, case when status in ('solved', 'closed') then clock_timestamp() end
+  );
+  if tags <> '{}' then
+    insert into ticket_tag (tag, ticket) select t, p_ticket from unnest(tags) as t;
+  end if;
+  perform record_change('ticket.created', p_ticket, p_ticket, p_actor);
+  if p ? 'orders' then perform link_orders(p_ticket, p->'orders', p_actor); end if;
+  if p ? 'message' then message := append_message(p_ticket, p->'message', p_requester, p_actor); end if;
+  return message;
+end
+$$;
+
+create function create_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  created bigint := nextval('ticket_id_seq');
+begin
+  if p ? 'ref' then
+    insert into ticket_ref (external_id, source, ticket) values (p->'ref'->>'external_id', p->'ref'->>'source', created)
+    on conflict do nothing;
+    if not found then
+      raise exception using errcode = 'DK409', message = 'another ticket has this ref', detail = (
+        select json_build_array('tkt_' || r.ticket)::text from ticket_ref r
+        where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
+      );
+    end if;
+  end if;
+  return ticket_answer(201, 'created', insert_ticket(created, p, requester_of(p->'requester', p_actor), null, p_actor), created);
+end
+$$;
+
+-- Sets the fields that are given. p_more holds what changed around the ticket already, null for nothing. Returns whether anything is new.
+create function change_ticket(before ticket, p jsonb, p_more jsonb, p_actor text) returns boolean language plpgsql as $$
+declare
+  after ticket := before;
+  closes boolean;
+  differences jsonb;
+begin
+  after.subject := coalesce(p->>'subject', before.subject);
+  after.status := coalesce(p->>'status', before.status);
+  after.priority := coalesce(p->>'priority', before.priority);
+  after.channel := coalesce(p->>'channel', before.channel);
+  after.assignee := case when p ? 'assignee' then p->>'assignee' else before.assignee end;
+  after.custom_fields := merge_fields(before.custom_fields, p->'custom_fields');
+  if p ? 'requester' then after.requester := requester_of(p->'requester', p_actor); end if;
+  after.tags := case when p ? 'set_tags' then tags_of(p->'set_tags') else array(select t from unnest(before.tags) as t where t <> all (tags_of(p->'remove')))
+    || array(select t from unnest(tags_of(p->'tags')) as t where t <> all (before.tags)) end;
+  if after = before and p_more is null then return false; end if;
+
+  closes := after.status in ('solved', 'closed');
+  if closes then after.closed_at := coalesce(before.closed_at, clock_timestamp()); else after.closed_at := null; end if;
+  if after.tags <> before.tags then
+    delete from ticket_tag where ticket = before.id and tag <> all (after.tags);
+    insert into ticket_tag (tag, ticket) select t, before.id from unnest(after.tags) as t on conflict do nothing;
+  end if;
+  differences := ticket_differences(before, after) || coalesce(p_more, '{}');
+  update ticket set
+    subject = after.subject, status = after.status, priority = after.priority, channel = after.channel, assignee = after.assignee,
+    requester = after.requester, tags = after.tags, custom_fields = after.custom_fields, closed_at = after.closed_at,
+    updated_at = clock_timestamp(), version = before.version + 1
+  where id = before.id;
+  if differences <> '{}' then
+    perform record_change(
+      case
+        when closes and before.status not in ('solved', 'closed') then 'ticket.closed'
+        when before.status in ('solved', 'closed') and not closes then 'ticket.reopened'
+        else 'ticket.updated'
+      end, before.id, before.id, p_actor, differences);
+  end if;
+  return true;
+end
+$$;
+
+-- {field: [from, to]} of the fields that differ.
+create function ticket_differences(before ticket, after ticket) returns jsonb language plpgsql immutable as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(field, jsonb_build_array(was, becomes)), '{}')
+    from (values
+      ('subject', to_jsonb(before.subject), to_jsonb(after.subject)),
+      ('status', to_jsonb(before.status), to_jsonb(after.status)),
+      ('priority', to_jsonb(before.priority), to_jsonb(after.priority)),
+      ('channel', to_jsonb(before.channel), to_jsonb(after.channel)),
+      ('assignee', to_jsonb(before.assignee), to_jsonb(after.assignee)),
+      ('requester', to_jsonb('con_' || before.requester), to_jsonb('con_' || after.requester)),
+      ('tags', to_jsonb(before.tags), to_jsonb(after.tags)),
+      ('custom_fields', before.custom_fields, after.custom_fields)
+    ) as f(field, was, becomes)
+    where was is distinct from becomes
+  );
+end
+$$;
+
+-- Makes the ticket of a ref. Where there is one: with a message it is a report about the ticket (append, or by p.repeat on a closed one),
+-- without one it sets what is given.
+create function put_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  created bigint;
+  before ticket;
+begin
+  if not exists (select from ticket_ref where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source') then
+    created := nextval('ticket_id_seq');
+    insert into ticket_ref (external_id, source, ticket) values (p->'ref'->>'external_id', p->'ref'->>'source', created)
+    on conflict do nothing;
+    if found then
+      return ticket_answer(201, 'created', insert_ticket(created, p, requester_of(p->'requester', p_actor), null, p_actor), created);
+    end if;
+  end if;
+  -- The ref's row first: a follow-up points it to another ticket.
+  perform from ticket_ref where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source' for update;
+  before := lock_ticket(p);
+  if not p ? 'message' then
+    return update_ticket(before, p, p_actor);
+  elsif before.status not in ('solved', 'closed') then
+    return report_ticket(before, p, 'appended', p_actor);
+  end if;
+  case coalesce(p->'repeat'->>'closed', 'reopen')
+    when 'ignore' then
+      return ticket_answer(200, 'ignored', null, before.id);
+    when 'follow_up' then
+      created := nextval('ticket_id_seq');
+      update ticket_ref set ticket = created where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source';
+      return ticket_answer(201, 'followed_up',
+        insert_ticket(created, p, requester_of(p->'requester', p_actor), before.id, p_actor), created);
+    else
+      return report_ticket(before, p, 'reopened', p_actor);
+  end case;
+end
+$$;
+
+-- A repeat: its message, tags and orders are added. What an agent may have changed since (subject, priority, fields) is left alone.
+create function report_ticket(before ticket, p jsonb, p_result text, p_actor text) returns answer language plpgsql as $$
+declare
+  contact bigint := requester_of(p->'requester', p_actor);
+  message bigint;
+  news jsonb := jsonb_build_object('tags', p->'tags');
+  more jsonb;
+begin
+  if p ? 'orders' then more := order_differences(before.id, link_orders(before.id, p->'orders', p_actor), '{}'); end if;
+  if p_result = 'reopened' then news := news || '{"status": "open"}'; end if;
+  perform change_ticket(before, news, coalesce(more, '{}'), p_actor);
+  message := append_message(before.id, p->'message', contact, p_actor);
+  return ticket_answer(200, p_result, message, before.id);
+end
+$$;
+
+create function update_ticket(before ticket, p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  message bigint;
+  more jsonb := case when p ? 'message' then '{}'::jsonb end;
+  changed boolean;
+begin
+  if p ? 'orders' then
+    more := coalesce(order_differences(before.id, link_orders(before.id, p->'orders', p_actor), '{}'), more);
+  end if;
+  changed := change_ticket(before, p, more, p_actor);
+  if p ? 'message' then message := append_message(before.id, p->'message', before.requester, p_actor); end if;
+  return ticket_answer(200, case when changed then 'updated' else 'unchanged' end, message, before.id);
+end
+$$;
+
+create function patch_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
+begin
+  return update_ticket(lock_ticket(p), p, p_actor);
+end
+$$;
+
+-- Answers the message itself.
+create function add_message(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  before ticket := lock_ticket(p);
+  contact bigint := before.requester;
+  message bigint;
+begin
+  if p->'message'->'author' ? 'contact' then contact := requester_of(p->'message'->'author', p_actor); end if;
+  perform change_ticket(before, '{}', '{}', p_actor);
+  message := append_message(before.id, p->'message', contact, p_actor);
+  return (
+    select (201::smallint, 'appended', m.id, before.version + 1, message_json(m), false)::answer from message m where m.id = message
+  );
+end
+$$;
+
+create function link_order(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  before ticket := lock_ticket(p);
+  added text[] := '{}';
+begin
+  if p ? 'orders' then
+    added := link_orders(before.id, p->'orders', p_actor);
+  else
+    if not exists (select from sales_order where id = (p->>'order')::bigint) then
+      raise exception using errcode = 'DK404', message = 'there is no order of this id';
+    end if;
+    insert into ticket_order (ticket, sales_order) values (before.id, (p->>'order')::bigint) on conflict do nothing;
+    if found then added := array['ord_' || (p->>'order')]; end if;
+  end if;
+  return ticket_answer(200, case
+    when change_ticket(before, '{}', order_differences(before.id, added, '{}'), p_actor) then 'updated' else 'unchanged'
+  end, null, before.id);
+end
+$$;
+
+create function unlink_order(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  before ticket := lock_ticket(p);
+  removed text[] := '{}';
+begin
+  delete from ticket_order where ticket = before.id and sales_order = (p->>'order')::bigint;
+  if found then removed := array['ord_' || (p->>'order')]; end if;
+  return ticket_answer(200, case
+    when change_ticket(before, '{}', order_differences(before.id, '{}', removed), p_actor) then 'updated' else 'unchanged'
+  end, null, before.id);
+end
+$$;

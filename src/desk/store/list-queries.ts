@@ -1,0 +1,97 @@
+import type { Identity } from "../identity.ts";
+import type { TicketSort } from "../schema-ticket.ts";
+import type { ListQuery, Position } from "./list.ts";
+
+interface PageRequest {
+  readonly after: Position | undefined;
+  readonly limit: number;
+}
+
+export interface TicketFilter {
+  readonly status?: readonly string[] | undefined;
+  readonly tag?: string | undefined;
+  readonly requester?: number | undefined;
+  readonly assignee?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly order?: number | undefined;
+  readonly orderRef?: { readonly source: string; readonly externalId: string } | undefined;
+  readonly updatedAfter?: string | undefined;
+  readonly sort: TicketSort;
+}
+
+/** Tickets. A tag or an order leads: their tables have the tickets in the order of the list. */
+export function ticketList(filter: TicketFilter, { after, limit }: PageRequest): ListQuery {
+  const conditions: [string, ...unknown[]][] = [];
+  let from = "ticket t";
+  if (filter.tag !== undefined) {
+    from += " join ticket_tag g on g.ticket = t.id";
+    conditions.push(["g.tag = ?", filter.tag]);
+  }
+  if (filter.order !== undefined || filter.orderRef !== undefined) {
+    from += " join ticket_order l on l.ticket = t.id";
+  }
+  if (filter.order !== undefined) conditions.push(["l.sales_order = ?", filter.order]);
+  if (filter.orderRef !== undefined) {
+    const { source, externalId } = filter.orderRef;
+    const sql = "l.sales_order = (select id from sales_order where source = ? and external_id = ?)";
+    conditions.push([sql, source, externalId]);
+  }
+  const [status, ...others] = filter.status ?? [];
+  if (others.length > 0) conditions.push(["t.status = any (?)", filter.status]);
+  else if (status !== undefined) conditions.push(["t.status = ?", status]);
+  if (filter.requester !== undefined) conditions.push(["t.requester = ?", filter.requester]);
+  if (filter.assignee !== undefined) conditions.push(["t.assignee = ?", filter.assignee]);
+  if (filter.channel !== undefined) conditions.push(["t.channel = ?", filter.channel]);
+  if (filter.updatedAfter !== undefined) {
+    conditions.push(["t.updated_at > ?::timestamptz", filter.updatedAfter]);
+  }
+  return {
+    from,
+    body: "ticket_json(t)",
+    conditions,
+    sort: filter.sort.endsWith("updated_at") ? "updated_at" : "id",
+    descending: filter.sort.startsWith("-"),
+    after,
+    limit,
+  };
+}
+
+interface ContactFilter {
+  readonly identities: readonly Omit<Identity, "source">[];
+  readonly source: string | undefined;
+}
+
+/** Contacts, newest first; those that have all of the identities. */
+export function contactList(filter: ContactFilter, { after, limit }: PageRequest): ListQuery {
+  const conditions = filter.identities.map(({ kind, value }): [string, ...unknown[]] => {
+    const source = kind === "external" && filter.source !== undefined ? " and i.source = ?" : "";
+    const values = source === "" ? [kind, value] : [kind, value, filter.source];
+    return [
+      `t.id in (select i.contact from contact_identity i where i.kind = ? and i.value = ?${source})`,
+      ...values,
+    ];
+  });
+  return {
+    from: "contact t",
+    body: "contact_json(t)",
+    conditions,
+    sort: "id",
+    descending: true,
+    after,
+    limit,
+  };
+}
+
+interface MessageFilter {
+  readonly ticket: number;
+  readonly visibility: string | undefined;
+  readonly descending: boolean;
+}
+
+/** The messages of a ticket, by their creation. */
+export function messageList(filter: MessageFilter, { after, limit }: PageRequest): ListQuery {
+  const conditions: [string, ...unknown[]][] = [["t.ticket = ?", filter.ticket]];
+  if (filter.visibility !== undefined) conditions.push(["t.visibility = ?", filter.visibility]);
+  const { descending } = filter;
+  return { from: "message t", body: "message_json(t)", conditions, sort: "id", descending, after, limit };
+}

@@ -1,0 +1,76 @@
+import { migrate } from "../../ledger/migrate.ts";
+import { openPool } from "../../ledger/pool.ts";
+import { guarded } from "./fault.ts";
+import type { KeyRow, NewKeyRow } from "./keys.ts";
+import { findKey, insertKey, listKeys, revokeKey, touchKeys } from "./keys.ts";
+import type { ListQuery, Page } from "./list.ts";
+import { listPage } from "./list.ts";
+import type { Found, Lookup } from "./read.ts";
+import { find } from "./read.ts";
+import type { Write, Written } from "./write.ts";
+import { pruneIdempotency, write } from "./write.ts";
+
+/** The Support API's tables. Every method throws `ledger_unavailable` when the database does not answer. */
+export interface DeskStore {
+  readonly write: (request: Write) => Promise<Written>;
+  readonly find: (lookup: Lookup, values: readonly (string | number)[]) => Promise<Found | undefined>;
+  readonly list: (query: ListQuery) => Promise<Page>;
+  readonly insertKey: (key: NewKeyRow) => Promise<KeyRow>;
+  readonly listKeys: () => Promise<readonly KeyRow[]>;
+  readonly findKey: (hash: Buffer) => Promise<KeyRow | undefined>;
+  readonly revokeKey: (id: number) => Promise<KeyRow | undefined>;
+  readonly touchKeys: (uses: ReadonlyMap<number, Date>) => Promise<void>;
+  readonly pruneIdempotency: (before: Date, batch: number) => Promise<number>;
+  readonly ping: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+interface DeskStoreOptions {
+  readonly databaseUrl: string;
+  readonly maxConnections: number;
+  readonly onError: (error: Error) => void;
+}
+
+const schema = "deskbridge_desk";
+
+// Every query of the desk has its index. A plan that was made while the tables were small must not keep reading them whole when they are
+// large; compiling plans to machine code is for long queries, and there are none.
+const settings = [
+  `search_path=${schema}`,
+  "enable_seqscan=off",
+  "jit=off",
+  // Whoever waits longer for another request's lock gets 409 and comes again.
+  "lock_timeout=3000",
+];
+
+/** Opens the store and brings its schema up to date; the caller closes it. */
+export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStore> {
+  const pool = openPool(options.databaseUrl, {
+    max: options.maxConnections,
+    applicationName: "deskbridge-desk",
+    options: settings.map((setting) => `-c ${setting}`).join(" "),
+    onError: options.onError,
+  });
+  try {
+    await guarded(async () => {
+      await migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) });
+      await pool.query("select rebase_feed()");
+    });
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+  return {
+    write: (request) => write(pool, request),
+    find: (lookup, values) => find(pool, lookup, values),
+    list: (query) => listPage(pool, query),
+    insertKey: (key) => insertKey(pool, key),
+    listKeys: () => listKeys(pool),
+    findKey: (hash) => findKey(pool, hash),
+    revokeKey: (id) => revokeKey(pool, id),
+    touchKeys: (uses) => touchKeys(pool, uses),
+    pruneIdempotency: (before, batch) => pruneIdempotency(pool, before, batch),
+    ping: () => guarded(async () => void (await pool.query("select 1"))),
+    close: () => pool.end(),
+  };
+}

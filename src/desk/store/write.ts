@@ -1,0 +1,71 @@
+import type { Pool } from "pg";
+import { AppError } from "../../errors.ts";
+import { guarded } from "./fault.ts";
+
+/** The functions behind the `write` function of the migrations. */
+export type WriteOperation =
+  | "create_contact"
+  | "patch_contact"
+  | "put_contact"
+  | "put_order"
+  | "create_ticket"
+  | "put_ticket"
+  | "patch_ticket"
+  | "add_message"
+  | "link_order"
+  | "unlink_order";
+
+export interface Write {
+  readonly operation: WriteOperation;
+  /** As the function of that name takes it. */
+  readonly input: object;
+  /** Id of the caller, for the record. */
+  readonly actor: string;
+  /** Makes the write happen once: the same key again brings the first answer. */
+  readonly idempotency: { readonly scope: string; readonly key: string; readonly hash: Buffer } | undefined;
+}
+
+export interface Written {
+  readonly status: number;
+  readonly result: string;
+  /** The message that was added, if one was. */
+  readonly message: number | null;
+  readonly version: number | null;
+  /** JSON. */
+  readonly body: string;
+  readonly replayed: boolean;
+}
+
+const writeText =
+  "select status, result, message, version, body, replayed from write($1, $2::jsonb, $3, $4, $5, $6)";
+
+/** Carries out one write in a transaction of its own: one statement, one round trip. */
+export async function write(pool: Pool, { operation, input, actor, idempotency }: Write): Promise<Written> {
+  const values = [
+    operation,
+    JSON.stringify(input),
+    actor,
+    idempotency?.scope ?? null,
+    idempotency?.key ?? null,
+    idempotency?.hash ?? null,
+  ];
+  const { rows } = await guarded(() => pool.query<Written>({ name: "desk-write", text: writeText, values }));
+  const [written] = rows;
+  if (written === undefined) throw new AppError("internal", `the operation ${operation} brought no answer`);
+  return written;
+}
+
+const pruneText = `
+delete from idempotency where ctid = any (array(
+  select ctid from idempotency where created_at < $1 order by created_at limit $2
+))`;
+
+/** Forgets answers that are older than `before`, `batch` at a time; returns how many went. */
+export async function pruneIdempotency(pool: Pool, before: Date, batch: number): Promise<number> {
+  let gone = 0;
+  for (;;) {
+    const { rowCount } = await guarded(() => pool.query(pruneText, [before, batch]));
+    gone += rowCount ?? 0;
+    if ((rowCount ?? 0) < batch) return gone;
+  }
+}
