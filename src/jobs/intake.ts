@@ -111,5 +111,5 @@ export function checkedEvent(connection: string, input: EventInput): Event {
     const message = `the event is not a canonical ${input.type}: ${problems.join("; ")}`;
     throw new AppError("webhook_malformed", message, { details: { problems } });
   }
-  return { ...input, source: connection, data: parsed.data } as Event;
+  return { ...input, source: connection, data: parsed.data };
 }

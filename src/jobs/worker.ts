@@ -25,22 +25,15 @@ export async function startWorker(
   const abort = new AbortController();
   const slots = createSlots(concurrency);
   const underWay = new Set<Promise<void>>();
+  const pause = createPause(engine, target);
   let stopping = false;
-  let pausedUntil = 0;
-
   const context: LaneContext = {
     engine,
     target,
     abort: abort.signal,
     stopping: () => stopping,
-    pausedUntil: () => pausedUntil,
-    onPause: async (pause: Pause) => {
-      const until = engine.now() + pause.forMs;
-      if (until <= pausedUntil) return;
-      pausedUntil = until;
-      engine.logger.warn({ target, forMs: pause.forMs, reason: pause.reason }, "target paused");
-      await engine.ledger.pauseTarget(target, pause.forMs, pause.reason);
-    },
+    pausedUntil: pause.until,
+    onPause: pause.declare,
   };
 
   const begin = async (lane: LeasedLane): Promise<void> => {
@@ -56,11 +49,7 @@ export async function startWorker(
 
   const handle = async (ring: Ring): Promise<RingOutcome> => {
     const claim = await claimLanes(engine, ring);
-    if (claim.kind === "paused") {
-      const until = engine.now() + claim.forMs;
-      pausedUntil = Math.max(pausedUntil, until);
-      return { kind: "snooze", until };
-    }
+    if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
     // The ring is over when its last lane has been begun: leases carry the work from here, so a slow lane does not hold up the next ring.
     for (const lane of claim.lanes) await begin(lane);
     return { kind: "done" };
@@ -74,6 +63,26 @@ export async function startWorker(
       await rings.close(withinMs);
       await Promise.all(underWay);
       clearTimeout(deadline);
+    },
+  };
+}
+
+/** What this process knows of a target's pause: declared by one of its own attempts, or learned from the ledger. */
+function createPause(engine: Engine, target: string) {
+  let pausedUntil = 0;
+  const learn = (forMs: number): number => {
+    const until = engine.now() + forMs;
+    pausedUntil = Math.max(pausedUntil, until);
+    return until;
+  };
+  return {
+    until: (): number => pausedUntil,
+    learn,
+    declare: async ({ forMs, reason }: Pause): Promise<void> => {
+      if (engine.now() + forMs <= pausedUntil) return;
+      learn(forMs);
+      engine.logger.warn({ target, forMs, reason }, "target paused");
+      await engine.ledger.pauseTarget(target, forMs, reason);
     },
   };
 }
