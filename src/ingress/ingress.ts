@@ -119,7 +119,9 @@ function observe(server: FastifyInstance, { webhookOf, metrics, logger, now }: I
     }
     const code = codeOf(thrown);
     refusals.note(connection, code, request.id);
-    if (code.startsWith("ledger_")) return sendProblem(request, reply, thrown as AppError);
+    // Not the sender's fault and no news to each request's log line: it comes again.
+    if (code === "ledger_unavailable" || code === "ledger_busy")
+      return sendProblem(request, reply, thrown as AppError);
     metrics.event(connection, "none", "rejected");
     // The server's own handler knows how to answer the rest.
     throw thrown;
