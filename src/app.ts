@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Environment } from "./config/environment.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfigOrThrow } from "./config/load.ts";
-import type { Desk } from "./desk/desk.ts";
+import type { SupportDesk } from "./desk/desk.ts";
 import { openDesk } from "./desk/desk.ts";
 import type { Foundation } from "./foundation.ts";
 import { openFoundation } from "./foundation.ts";
@@ -45,7 +45,7 @@ export interface App {
   readonly engine: Engine;
   readonly intake: Intake;
   readonly reader: LedgerReader;
-  readonly desk: Desk | undefined;
+  readonly desk: SupportDesk | undefined;
   readonly databaseUrl: string;
   /** Where it answers, undefined when it does not serve. */
   readonly url: string | undefined;
@@ -99,7 +99,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 interface Parts {
   setup: OpenSetup | undefined;
   frontDoor?: FrontDoor;
-  desk?: Desk;
+  desk?: SupportDesk;
   workers?: Workers;
   timetables?: Timetables;
 }
@@ -113,13 +113,14 @@ async function startApp(
 ): Promise<App> {
   const { environment, roles } = options;
   const intake = createIntake(engine);
-  const internalKey = randomBytes(24).toString("base64url");
+  // Without a key of the operator's the desk in this process gets one that nobody else knows.
+  const key = environment.apiKey ?? randomBytes(24).toString("base64url");
   if (roles.serve) {
     parts.desk = await openDesk({
       databaseUrl: foundation.databaseUrl,
       logger: engine.logger,
       now: engine.now,
-      bootstrapKeys: [internalKey, environment.apiKey].filter((key) => key !== undefined),
+      bootstrapKey: key,
     });
     parts.frontDoor = await startFrontDoor({
       engine,
@@ -129,7 +130,7 @@ async function startApp(
       isReady: () => parts.setup !== undefined,
     });
   }
-  const builtIn = builtInDesk(parts.frontDoor?.url, internalKey, environment);
+  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment);
   const open = (next: Config): Promise<OpenSetup> =>
     openSetup(next, { registry: options.registry, logger: engine.logger, now: engine.now, builtIn });
   parts.setup = await open(config);
@@ -170,10 +171,10 @@ async function startApp(
 /** The desk in this process, or the one that the environment names for processes without. */
 function builtInDesk(
   ownUrl: string | undefined,
-  internalKey: string,
+  key: string,
   environment: Environment,
 ): { readonly url: string; readonly apiKey: string } | undefined {
-  if (ownUrl !== undefined) return { url: ownUrl, apiKey: internalKey };
+  if (ownUrl !== undefined) return { url: ownUrl, apiKey: key };
   if (environment.deskUrl === undefined || environment.apiKey === undefined) return undefined;
   return { url: environment.deskUrl, apiKey: environment.apiKey };
 }

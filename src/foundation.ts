@@ -49,7 +49,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     const queue = await openBullmqQueue({
       ...(redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl }),
       logger,
-      metrics,
+      onRings: metrics.rings,
     });
     closers.push(queue.close);
     const budget = await openBudget({

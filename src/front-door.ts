@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { ServerConfig } from "./config/config.ts";
-import type { Desk } from "./desk/desk.ts";
+import type { SupportDesk } from "./desk/desk.ts";
 import { AppError } from "./errors.ts";
 import { createHealth } from "./http/health.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -11,7 +11,7 @@ import type { Intake } from "./jobs/intake.ts";
 interface FrontDoorOptions {
   readonly engine: Engine;
   readonly intake: Intake;
-  readonly desk: Desk;
+  readonly desk: SupportDesk;
   readonly server: ServerConfig;
   /** False until connections are open: until then hooks are answered 503 and their senders come again. */
   readonly isReady: () => boolean;
