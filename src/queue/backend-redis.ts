@@ -1,10 +1,7 @@
 import { createRedisBackend } from "bullmq";
-import { once } from "node:events";
 import { type Backend, restAfterFaults } from "./backend.ts";
 import type { FaultLog } from "./fault-log.ts";
-import { connectRedis, parseRedisUrl, type RedisClient } from "./redis-url.ts";
-
-const firstConnectMs = 5_000;
+import { connected, connectRedis, parseRedisUrl } from "./redis-url.ts";
 
 /**
  * BullMQ on Redis: one connection for adding jobs, one for the workers' commands, and one a worker for waiting. Resolves also when Redis
@@ -18,7 +15,7 @@ export async function openRedisBackend(url: string, prefix: string, faults: Faul
     client.setMaxListeners(0);
     client.on("error", (error) => faults.report("redis connection fault", error));
   }
-  await firstConnect(producer);
+  await connected(producer);
   return {
     factory: (name, options, roles) => restAfterFaults(createRedisBackend(name, options, roles), 500),
     producerConnection: producer,
@@ -36,9 +33,4 @@ export async function openRedisBackend(url: string, prefix: string, faults: Faul
       consumer.disconnect();
     },
   };
-}
-
-async function firstConnect(client: RedisClient): Promise<void> {
-  if (client.status === "ready") return;
-  await once(client, "ready", { signal: AbortSignal.timeout(firstConnectMs) }).catch(() => undefined);
 }

@@ -1,4 +1,5 @@
 import { Cluster, Redis } from "ioredis";
+import { once } from "node:events";
 import { isIP } from "node:net";
 import { AppError } from "../errors.ts";
 
@@ -89,6 +90,12 @@ export function connectRedis(address: RedisAddress, use: "failingFast" | "waitin
       ? { dnsLookup: (name: string, done: (error: null, resolved: string) => void) => done(null, name) }
       : {}),
   });
+}
+
+/** Resolves when the client is connected, or when that has taken long enough; it goes on trying by itself. */
+export async function connected(client: RedisClient): Promise<void> {
+  if (client.status === "ready") return;
+  await once(client, "ready", { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
 }
 
 function reconnectDelayMs(times: number): number {
