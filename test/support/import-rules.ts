@@ -66,7 +66,9 @@ function edgeFault(from: string, target: string): string | undefined {
   }
   const other = roomOf(target);
   if (other === undefined)
-    return target.includes("/") && /^(test|bench)\//.test(target) ? `${from} imports ${target}` : undefined;
+    return target.includes("/") && /^(test|bench|demo)\//.test(target)
+      ? `${from} imports ${target}`
+      : undefined;
   const [here, there] = [tierOf(room), tierOf(other)];
   if (here === undefined || there === undefined)
     return `${from} imports ${target}, which is in no room of the table`;
@@ -76,7 +78,7 @@ function edgeFault(from: string, target: string): string | undefined {
 
 function connectorFault(from: string, target: string): string | undefined {
   const own = from.split("/").slice(0, 2).join("/");
-  const isProject = /^(src|test|bench|connectors)\//.test(target) || target.startsWith("deskbridge");
+  const isProject = /^(src|test|bench|demo|connectors)\//.test(target) || target.startsWith("deskbridge");
   if (!isProject || target === "deskbridge/sdk" || target.startsWith(`${own}/`)) return undefined;
   return `${from} imports ${target}: a connector imports deskbridge/sdk, its own files and packages`;
 }

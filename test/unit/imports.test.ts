@@ -36,6 +36,7 @@ describe("the import rules", () => {
     ["a sideways import that the table lacks", "src/queue/a.ts", 'import { x } from "../ledger/ledger.ts";'],
     ["a room that the table lacks", "src/utils/a.ts", 'import { x } from "../errors.ts";'],
     ["a connector imported by src", "src/cli/a.ts", 'import x from "../../connectors/acme/index.ts";'],
+    ["the demo imported by src", "src/cli/a.ts", 'import x from "../../demo/main.ts";'],
     ["a test imported by src", "src/cli/a.ts", 'import x from "../../test/support/x.ts";'],
     ["a queue package outside the queue", "src/jobs/a.ts", 'import { Queue } from "bullmq";'],
     ["a database package outside the ledger", "src/jobs/a.ts", 'import pg from "pg";'],
@@ -83,7 +84,7 @@ describe("the import rules", () => {
 });
 
 describe("file names", () => {
-  const files = ["src", "connectors", "bench", "test"]
+  const files = ["src", "connectors", "bench", "demo", "test"]
     .flatMap((folder) => listFiles(root, folder))
     .filter((path) => path.endsWith(".ts"));
   const empty =
