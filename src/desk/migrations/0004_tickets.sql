@@ -136,11 +136,11 @@ $$;
 create function append_message(p_ticket bigint, p jsonb, p_contact bigint, p_actor text) returns bigint language plpgsql as $$
 declare
   created bigint;
-  author_type text := coalesce(p->'author'->>'type', case p->>'direction' when 'inbound' then 'contact' else 'agent' end);
+  author_type message_author := coalesce(p->'author'->>'type', case p->>'direction' when 'inbound' then 'contact' else 'agent' end);
 begin
   insert into message (ticket, direction, visibility, author_type, author_contact, author_id, author_name, text)
   values (
-    p_ticket, p->>'direction', p->>'visibility', author_type,
+    p_ticket, (p->>'direction')::message_direction, (p->>'visibility')::message_visibility, author_type,
     case when author_type = 'contact' then coalesce((p->'author'->>'contact')::bigint, p_contact) end,
     case when author_type <> 'contact' then coalesce(p->'author'->>'id', p_actor) end,
     p->'author'->>'name', p->>'text'
@@ -165,12 +165,12 @@ create function insert_ticket(p_ticket bigint, p jsonb, p_requester bigint, p_fo
 language plpgsql as $$
 declare
   tags text[] := tags_of(p->'tags');
-  status text := coalesce(p->>'status', 'new');
+  status ticket_status := coalesce(p->>'status', 'new');
   message bigint;
 begin
   insert into ticket (id, subject, status, priority, channel, requester, assignee, tags, custom_fields, follow_up_of, closed_at)
   values (
-    p_ticket, p->>'subject', status, coalesce(p->>'priority', 'normal'), coalesce(p->>'channel', 'api'), p_requester, p->>'assignee',
+    p_ticket, p->>'subject', status, coalesce(p->>'priority', 'normal')::ticket_priority, coalesce(p->>'channel', 'api'), p_requester, p->>'assignee',
     tags, merge_fields('{}', p->'custom_fields'), p_follow_up_of, case when status in ('solved', 'closed') then clock_timestamp() end
   );
   if tags <> '{}' then
@@ -209,8 +209,8 @@ declare
   differences jsonb;
 begin
   after.subject := coalesce(p->>'subject', before.subject);
-  after.status := coalesce(p->>'status', before.status);
-  after.priority := coalesce(p->>'priority', before.priority);
+  after.status := coalesce((p->>'status')::ticket_status, before.status);
+  after.priority := coalesce((p->>'priority')::ticket_priority, before.priority);
   after.channel := coalesce(p->>'channel', before.channel);
   after.assignee := case when p ? 'assignee' then p->>'assignee' else before.assignee end;
   after.custom_fields := merge_fields(before.custom_fields, p->'custom_fields');

@@ -37,8 +37,8 @@ export function ticketList(filter: TicketFilter, { after, limit }: PageRequest):
     conditions.push([sql, source, externalId]);
   }
   const [status, ...others] = filter.status ?? [];
-  if (others.length > 0) conditions.push(["t.status = any (?)", filter.status]);
-  else if (status !== undefined) conditions.push(["t.status = ?", status]);
+  if (others.length > 0) conditions.push(["t.status = any (?::ticket_status[])", filter.status]);
+  else if (status !== undefined) conditions.push(["t.status = ?::ticket_status", status]);
   if (filter.requester !== undefined) conditions.push(["t.requester = ?", filter.requester]);
   if (filter.assignee !== undefined) conditions.push(["t.assignee = ?", filter.assignee]);
   if (filter.channel !== undefined) conditions.push(["t.channel = ?", filter.channel]);
@@ -91,7 +91,7 @@ interface MessageFilter {
 /** The messages of a ticket, by their creation. */
 export function messageList(filter: MessageFilter, { after, limit }: PageRequest): ListQuery {
   const conditions: [string, ...unknown[]][] = [["t.ticket = ?", filter.ticket]];
-  if (filter.visibility !== undefined) conditions.push(["t.visibility = ?", filter.visibility]);
+  if (filter.visibility !== undefined) conditions.push(["t.visibility = ?::message_visibility", filter.visibility]);
   const { descending } = filter;
   return { from: "message t", body: "message_json(t)", conditions, sort: "id", descending, after, limit };
 }
