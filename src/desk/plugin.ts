@@ -5,6 +5,7 @@ import { formatObjectId } from "./object-id.ts";
 import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
 import type { Call, ReadRoute, Route, WriteRoute } from "./route.ts";
 import { contactRoutes } from "./route-contact.ts";
+import { keyRoutes } from "./route-key.ts";
 import { messageRoutes } from "./route-message.ts";
 import { orderRoutes } from "./route-order.ts";
 import { ticketRoutes } from "./route-ticket.ts";
@@ -15,6 +16,7 @@ import type { DeskStore } from "./store/store.ts";
 
 /** Every route of the Support API, with the schemas of what it takes and answers. */
 export const routes: readonly Route[] = [
+  ...keyRoutes,
   ...contactRoutes,
   ...orderRoutes,
   ...ticketRoutes,
@@ -49,12 +51,12 @@ export function createDeskPlugin(store: DeskStore, keys: KeyRing): FastifyPlugin
   };
 }
 
-async function authorize(request: FastifyRequest, keys: KeyRing, scope: Scope): Promise<Caller> {
+async function authorize(request: FastifyRequest, keys: KeyRing, scope: Scope | null): Promise<Caller> {
   const key = /^Bearer +(\S{1,500}) *$/i.exec(request.headers.authorization ?? "")?.[1];
   if (key === undefined)
     throw new AppError("unauthorized", "send an API key as `Authorization: Bearer <key>`");
   const caller = await keys.authenticate(key);
-  if (!mayUse(caller, scope)) {
+  if (scope !== null && !mayUse(caller, scope)) {
     throw new AppError("forbidden", `the API key ${caller.id} lacks the scope ${scope}`);
   }
   return caller;

@@ -22,7 +22,8 @@ interface RouteFacts {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** As in OpenAPI: `/v1/tickets/{id}`. */
   readonly path: string;
-  readonly scope: Scope;
+  /** Null for what every key may do. */
+  readonly scope: Scope | null;
   readonly summary: string;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;

@@ -91,7 +91,8 @@ interface MessageFilter {
 /** The messages of a ticket, by their creation. */
 export function messageList(filter: MessageFilter, { after, limit }: PageRequest): ListQuery {
   const conditions: [string, ...unknown[]][] = [["t.ticket = ?", filter.ticket]];
-  if (filter.visibility !== undefined) conditions.push(["t.visibility = ?::message_visibility", filter.visibility]);
+  if (filter.visibility !== undefined)
+    conditions.push(["t.visibility = ?::message_visibility", filter.visibility]);
   const { descending } = filter;
   return { from: "message t", body: "message_json(t)", conditions, sort: "id", descending, after, limit };
 }

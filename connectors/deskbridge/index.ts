@@ -1,0 +1,26 @@
+import { AppError, defineConnector } from "deskbridge/sdk";
+import { checkKey } from "./check.ts";
+import { config } from "./config.ts";
+import { createOperations } from "./operations.ts";
+
+/** How long the Support API remembers an idempotency key. */
+const windowSeconds = 72 * 3600;
+
+export default defineConnector({
+  name: "deskbridge",
+  description: "The built-in support desk, or that of another deskbridge.",
+  config,
+  open: ({ url, apiKey, refSource }, context) => {
+    if (url === undefined || apiKey === undefined) {
+      throw new AppError(
+        "config_invalid",
+        `connection ${context.connection}: url and apiKey are needed, because no desk runs in this process; set both`,
+      );
+    }
+    const http = context.http({ baseUrl: url, headers: { authorization: `Bearer ${apiKey}` } });
+    return {
+      desk: { idempotency: { kind: "key", windowSeconds }, operations: createOperations(http, refSource) },
+      check: (signal) => checkKey(http, signal),
+    };
+  },
+});

@@ -1,0 +1,55 @@
+import { AppError } from "deskbridge/sdk";
+import type { DeskOperations, EffectCall, HttpClient, HttpRequest, OperationInput } from "deskbridge/sdk";
+import { send } from "./receipt.ts";
+import { filled, messageBody, orderBody, path, ticketBody, usablePhone } from "./request.ts";
+
+/** The operations, each one HTTP call that carries the effect key as its idempotency key. */
+export function createOperations(http: HttpClient, refSource: string): DeskOperations {
+  const ticket = (key: string): string => `/v1/tickets/by-ref${path(refSource, key)}`;
+  const write =
+    (kind: string) =>
+    (method: HttpRequest["method"], address: string, body: unknown, { effectKey, signal }: EffectCall) =>
+      send(http, kind, { method, path: address, body, headers: { "idempotency-key": effectKey }, signal });
+  const toTicket = write("ticket");
+  const toMessage = write("message");
+  const say = (key: string, text: string, visibility: string, call: EffectCall) =>
+    toMessage("POST", `${ticket(key)}/messages`, messageBody(text, "outbound", visibility), call);
+
+  return {
+    "ticket.open": (input, call) => toTicket("PUT", ticket(input.key), ticketBody(input, refSource), call),
+    "ticket.reply": ({ key, message }, call) => say(key, message, "public", call),
+    "ticket.note": ({ key, message }, call) => say(key, message, "internal", call),
+    "ticket.update": ({ key, customFields, ...fields }, call) =>
+      toTicket("PATCH", ticket(key), { ...fields, custom_fields: customFields }, call),
+    "ticket.close": ({ key, message }, call) => {
+      const said = message === undefined ? {} : { message: messageBody(message, "outbound", "public") };
+      return toTicket("PATCH", ticket(key), { status: "closed", ...said }, call);
+    },
+    "ticket.tag": ({ key, add, remove }, call) =>
+      toTicket("POST", `${ticket(key)}/tags`, { add, remove }, call),
+    "contact.upsert": (input, call) => {
+      const { identity, body } = contactRequest(input, refSource);
+      return write("contact")("PUT", `/v1/contacts/by-ref${identity}`, body, call);
+    },
+    "order.upsert": ({ source, id, ...facts }, call) =>
+      write("order")("PUT", `/v1/orders/by-ref${path(source, id)}`, orderBody(facts, refSource), call),
+    "order.link": ({ key, order }, call) =>
+      toTicket("PUT", `${ticket(key)}/orders/by-ref${path(order.source, order.id)}`, undefined, call),
+  };
+}
+
+/** A contact is addressed by the identity that says most; the others go along. */
+function contactRequest(
+  { externalId, email, phone, name, customFields }: OperationInput<"contact.upsert">,
+  refSource: string,
+): { readonly identity: string; readonly body: unknown } {
+  const facts = { name: filled(name, 200), custom_fields: customFields };
+  if (externalId !== undefined) {
+    return { identity: path(refSource, externalId), body: { ...facts, email, phone: usablePhone(phone) } };
+  }
+  if (email !== undefined) {
+    return { identity: path("email", email), body: { ...facts, phone: usablePhone(phone) } };
+  }
+  if (phone !== undefined) return { identity: path("phone", phone), body: facts };
+  throw new AppError("operation_invalid", "contact.upsert needs one of externalId, email or phone");
+}

@@ -1,0 +1,51 @@
+import { AppError } from "deskbridge/sdk";
+import type { EffectReceipt, HttpClient, HttpRequest, HttpResponse } from "deskbridge/sdk";
+import { z } from "zod";
+
+const results = [
+  "created",
+  "appended",
+  "reopened",
+  "followed_up",
+  "updated",
+  "unchanged",
+  "ignored",
+] as const;
+
+const answer = z.object({
+  result: z.enum(results),
+  id: z.string(),
+  number: z.number().optional(),
+});
+
+const problem = z.object({ code: z.string(), detail: z.string(), retryable: z.boolean() });
+
+/** Sends one write and makes the receipt of its answer. A conflict that a repeat cannot mend is `target_rejected`. */
+export async function send(http: HttpClient, kind: string, request: HttpRequest): Promise<EffectReceipt> {
+  const response = await http.request({ ...request, accept: [409] });
+  if (response.status === 409) throw conflictOf(request, response);
+  const { body, headers } = response;
+  const parsed = answer.safeParse({ ...(body as object), result: headers["deskbridge-result"] });
+  if (!parsed.success) {
+    throw new AppError(
+      "target_protocol",
+      `${request.method} answered ${response.status}, but not as a Support API does; check the connection's url`,
+      { details: { status: response.status } },
+    );
+  }
+  const { result, id, number } = parsed.data;
+  return {
+    result,
+    kind,
+    id,
+    ...(number === undefined ? {} : { number: String(number) }),
+    ...(headers["idempotency-replayed"] === "true" ? { replayed: true } : {}),
+  };
+}
+
+function conflictOf({ method }: HttpRequest, { status, body }: HttpResponse): AppError {
+  const { success, data } = problem.safeParse(body);
+  const words = success ? `${data.code}: ${data.detail}` : "no reason given";
+  const code = success && !data.retryable ? "target_rejected" : "target_conflict";
+  return new AppError(code, `${method} answered ${status}: ${words}`, { details: { status } });
+}
