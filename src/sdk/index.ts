@@ -16,6 +16,8 @@ export { compileExpression } from "./expression.ts";
 export type { Expression, ResultKind } from "./expression.ts";
 export type * from "./http.ts";
 export { maxJsonDepth, parseJsonBody } from "./json.ts";
+export { currencyDigits, parseMoney } from "./money.ts";
+export { toE164 } from "./phone.ts";
 export * from "./signature.ts";
 export type * from "./source.ts";
 export type * from "./webhook.ts";
