@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Environment } from "./config/environment.ts";
 import type { Config } from "./config/config.ts";
-import { loadConfigOrThrow } from "./config/load.ts";
+import { requireConfig } from "./config/require-config.ts";
 import type { SupportDesk } from "./desk/desk.ts";
 import { openDesk } from "./desk/desk.ts";
 import type { Foundation } from "./foundation.ts";
@@ -60,7 +60,7 @@ const oldSetupGraceMs = 60_000;
 
 /** Starts deskbridge in the roles given. On failure everything that was started is closed again. */
 export async function createApp(options: AppOptions): Promise<App> {
-  const config = await loadConfigOrThrow(options.configPath, options.environment, options.registry);
+  const config = await requireConfig(options.configPath, options.environment, options.registry);
   const secrets = [...config.secrets, options.environment.apiKey ?? ""].filter((secret) => secret !== "");
   const logger = options.logger ?? createLogger({ level: config.server.logLevel, secrets });
   const metrics = createMetrics({ withProcess: true });
@@ -142,7 +142,7 @@ async function startApp(
   }
 
   const reload = async (): Promise<void> => {
-    const next = await loadConfigOrThrow(options.configPath, environment, options.registry);
+    const next = await requireConfig(options.configPath, environment, options.registry);
     const opened = await open(next);
     const old = parts.setup;
     parts.setup = opened;

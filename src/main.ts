@@ -1,13 +1,5 @@
 #!/usr/bin/env node
-import { createProgram } from "./cli/program.ts";
-import { toAppError } from "./errors.ts";
+import { runCommandLine } from "./cli/command-line.ts";
 
-const context = { variables: process.env, stdout: process.stdout, stderr: process.stderr };
-
-try {
-  await createProgram(context).parseAsync(process.argv);
-} catch (error) {
-  const fault = toAppError(error);
-  process.stderr.write(`${fault.code}: ${fault.message}\n`);
-  process.exitCode = 1;
-}
+const { env: variables, stdout, stderr } = process;
+process.exitCode = await runCommandLine(process.argv.slice(2), { variables, stdout, stderr });

@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
 import { checkTargets } from "../config/targets.ts";
 import type { Config, ConnectionConfig } from "../config/config.ts";
+import { refusalOf } from "../effects/effects.ts";
 import { AppError } from "../errors.ts";
+import { formatProblem } from "../flows/located.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ConnectorContext } from "../sdk/connector.ts";
 import { createHttpClient } from "../sdk/http-client.ts";
@@ -38,7 +40,10 @@ export async function openSetup(config: Config, options: OpenOptions): Promise<O
       connections.set(connectionConfig.name, opened);
       closers.push(closer);
     }
-    const problems = checkTargets(config, (name) => connections.get(name)?.connection);
+    const problems = [
+      ...checkTargets(config, (name) => connections.get(name)?.connection),
+      ...refusedTargets(config, connections),
+    ];
     if (problems.length > 0) {
       throw new AppError("config_invalid", problems.join("\n"), { details: { problems } });
     }
@@ -48,6 +53,16 @@ export async function openSetup(config: Config, options: OpenOptions): Promise<O
   }
   const flows = new Map(config.flows.map((flow) => [flow.name, flow]));
   return { config, connections, flows, close };
+}
+
+function refusedTargets(config: Config, connections: ReadonlyMap<string, OpenConnection>): readonly string[] {
+  return config.flows.flatMap((flow) => {
+    const desk = connections.get(flow.target)?.connection.desk;
+    const refusal = desk === undefined ? undefined : refusalOf(desk, []);
+    if (refusal === undefined) return [];
+    const message = `the target \`${flow.target}\` ${refusal}`;
+    return [formatProblem({ position: flow.position, path: `flows.${flow.name}`, message })];
+  });
 }
 
 async function openConnection(
