@@ -1,4 +1,4 @@
-import type { Flow } from "../flows/flow.ts";
+import type { ConfigPosition, Flow } from "../flows/flow.ts";
 
 /** How a connection's sources are polled. */
 export interface PollSettings {
@@ -21,6 +21,8 @@ export interface ConnectionConfig {
   readonly rateLimit: { readonly calls: number; readonly perSeconds: number } | undefined;
   /** Lanes worked on at a time in one process. */
   readonly concurrency: number;
+  /** Where it is configured; absent when it was not read from a file. */
+  readonly position?: ConfigPosition;
 }
 
 export interface ServerConfig {

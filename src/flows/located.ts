@@ -12,6 +12,8 @@ export interface LocatedText extends LocatedBase {
   readonly text: string;
   /** The text as it is written, for messages: without the secrets that `text` may hold by now. */
   readonly shown: string;
+  /** True when a reference in it could not be resolved; that has been said, so nothing else is said of the text. */
+  readonly unresolved?: boolean;
   readonly at: (offset: number) => ConfigPosition;
 }
 

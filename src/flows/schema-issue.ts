@@ -1,21 +1,34 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { didYouMean } from "../sdk/nearest-name.ts";
 import { entryOf, follow, join, kindInWords } from "./located.ts";
 import type { ConfigProblem, Located } from "./located.ts";
-import { keysAt } from "./schema-walk.ts";
+import { keysAt, schemasAt } from "./schema-walk.ts";
 
 type Issue = z.core.$ZodIssue;
 
 /**
  * A schema's issues as problems of the configuration: each at the place of the value, a misspelt key or choice with the nearest name. `root` is
- * the value that the schema was applied to.
+ * the value that the schema was applied to; `otherKeys` are keys that may stand beside its own.
  */
-export function problemsOf(issues: readonly Issue[], root: Located, schema: z.ZodType): ConfigProblem[] {
-  return issues.flatMap((issue) => problemsOfIssue(issue, root, schema));
+export function problemsOf(
+  issues: readonly Issue[],
+  root: Located,
+  schema: z.ZodType,
+  otherKeys: readonly string[] = [],
+): ConfigProblem[] {
+  return issues.flatMap((issue) => problemsOfIssue(issue, root, schema, otherKeys));
 }
 
-function problemsOfIssue(issue: Issue, root: Located, schema: z.ZodType): ConfigProblem[] {
-  if (issue.code === "unrecognized_keys") return unknownKeys(issue, root, schema);
+function problemsOfIssue(
+  issue: Issue,
+  root: Located,
+  schema: z.ZodType,
+  otherKeys: readonly string[],
+): ConfigProblem[] {
+  if (issue.code === "unrecognized_keys") {
+    const known = keysAt(schema, issue.path);
+    return unknownKeys(issue, root, issue.path.length === 0 ? [...known, ...otherKeys] : known);
+  }
   if (issue.code === "invalid_union") {
     const branch = intendedBranch(issue.errors);
     if (branch) {
@@ -23,25 +36,26 @@ function problemsOfIssue(issue: Issue, root: Located, schema: z.ZodType): Config
       return problemsOf(inner, root, schema);
     }
   }
+  const expected = expectation(issue, schema);
   const { node, rest } = follow(root, issue.path);
+  if (node.kind === "text" && node.unresolved) return [];
   const path = issue.path.reduce<string>(join, root.path);
   if (rest.length > 0) {
-    const message = `\`${String(rest[0])}\` is missing; expected ${expectation(issue)}`;
+    const message = `\`${String(rest[0])}\` is missing; expected ${expected}`;
     return [{ position: node.position, path, message }];
   }
   const offset = issue.code === "custom" ? (issue.params?.offset as unknown) : undefined;
   const position = typeof offset === "number" && node.kind === "text" ? node.at(offset) : node.position;
-  return [{ position, path, message: messageOf(issue, node) }];
+  return [{ position, path, message: messageOf(issue, node, expected) }];
 }
 
 function unknownKeys(
   issue: Extract<Issue, { code: "unrecognized_keys" }>,
   root: Located,
-  schema: z.ZodType,
+  known: readonly string[],
 ): ConfigProblem[] {
   const { node } = follow(root, issue.path);
   const path = issue.path.reduce<string>(join, root.path);
-  const known = keysAt(schema, issue.path);
   return issue.keys.map((key) => ({
     position: entryOf(node, key)?.keyPosition ?? node.position,
     path: join(path, key),
@@ -59,20 +73,20 @@ function isWrongType(issue: Issue): boolean {
   return issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_value");
 }
 
-function messageOf(issue: Issue, node: Located): string {
+function messageOf(issue: Issue, node: Located, expected: string): string {
   const found = `this is ${kindInWords(node)}`;
   if (issue.code === "invalid_type") {
-    return `${found}; expected ${expectation(issue)}${quotesHint(issue.expected, node)}`;
+    return `${found}; expected ${expected}${quotesHint(issue.expected, node)}`;
   }
   if (issue.code === "invalid_value" || issue.code === "invalid_union") {
     const choices = choicesOf(issue);
     return choices && node.kind === "text"
       ? wrongChoice(node.shown, choices)
-      : `${found}; expected ${expectation(issue)}`;
+      : `${found}; expected ${expected}`;
   }
-  if (issue.code === "invalid_format") return `this is not of the right form; expected ${expectation(issue)}`;
-  if (issue.code === "too_small") return `this is too small or short; expected ${expectation(issue)}`;
-  if (issue.code === "too_big") return `this is too large or long; expected ${expectation(issue)}`;
+  if (issue.code === "invalid_format") return `this is not of the right form; expected ${expected}`;
+  if (issue.code === "too_small") return `this is too small or short; expected ${expected}`;
+  if (issue.code === "too_big") return `this is too large or long; expected ${expected}`;
   return issue.message;
 }
 
@@ -82,7 +96,10 @@ function choicesOf(issue: Extract<Issue, { code: "invalid_value" | "invalid_unio
 }
 
 function wrongChoice(found: string, choices: readonly string[]): string {
-  return `\`${found}\` is not known here; expected ${orList(choices)}.${didYouMean(found, choices)}`;
+  const nearest = didYouMean(found, choices);
+  // A long list would bury the answer.
+  if (nearest !== "" && choices.length > 12) return `\`${found}\` is not known here.${nearest}`;
+  return `\`${found}\` is not known here; expected ${orList(choices)}.${nearest}`;
 }
 
 function quotesHint(expected: string, node: Located): string {
@@ -105,8 +122,10 @@ const formatsInWords: Readonly<Record<string, string>> = {
   datetime: "an RFC 3339 time in UTC, such as 2026-11-22T10:00:00Z",
 };
 
-function expectation(issue: Issue): string {
-  if (issue.code === "invalid_type") return typesInWords[issue.expected] ?? issue.expected;
+function expectation(issue: Issue, schema: z.ZodType): string {
+  if (issue.code === "invalid_type") {
+    return ownWords(schema, issue.path) ?? typesInWords[issue.expected] ?? issue.expected;
+  }
   if (issue.code === "invalid_value") return orList(issue.values.map(String));
   if (issue.code === "too_small") return `at least ${issue.minimum}${unitOf(issue.origin)}`;
   if (issue.code === "too_big") return `at most ${issue.maximum}${unitOf(issue.origin)}`;
@@ -115,10 +134,19 @@ function expectation(issue: Issue): string {
     return formatsInWords[format] ?? (pattern === undefined ? format : `text that matches ${pattern}`);
   }
   if (issue.code === "invalid_union") {
-    const kinds = issue.errors.flatMap((branch) => branch.filter(isWrongType).map(expectation));
+    const kinds = issue.errors.flatMap((branch) =>
+      branch.filter(isWrongType).map((one) => expectation(one, schema)),
+    );
     return kinds.length > 0 ? [...new Set(kinds)].join(" or ") : "another form";
   }
   return issue.message;
+}
+
+// A schema may say in its own words what it expects: `.meta({ expected: "a duration such as 30s" })`.
+function ownWords(schema: z.ZodType, path: readonly PropertyKey[]): string | undefined {
+  const [one, ...others] = schemasAt(schema, path);
+  const expected = one && others.length === 0 ? z.globalRegistry.get(one)?.expected : undefined;
+  return typeof expected === "string" ? expected : undefined;
 }
 
 function unitOf(origin: string): string {

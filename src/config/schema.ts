@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { eventTypes } from "../model/event.ts";
+import { cronExpression, duration, size, timeZone } from "./quantity.ts";
+
+/** What a connection, a flow and an export may be called: it is part of addresses and of names in the queue. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+
+/** Lanes worked on at a time in one process, when a connection says nothing. */
+export const defaultConcurrency = 20;
+
+/** The keys of a connection that are the engine's; all others are its connector's. */
+export const connectionKeys = {
+  use: z.string().min(1).describe("Name of the connector: a folder of connectors/, or an installed package."),
+  poll: z
+    .strictObject({
+      every: duration({ min: "1s", max: "7d" }).describe("Pause between two polls."),
+      skipHistory: z
+        .boolean()
+        .default(true)
+        .describe("On the very first poll start from now. `deskbridge backfill` brings in history."),
+      sources: z.array(z.string().min(1)).min(1).optional().describe("Sources to poll; all when absent."),
+    })
+    .optional()
+    .describe("Ask the vendor for changes at intervals, also for those whose webhooks got lost."),
+  rateLimit: z
+    .strictObject({
+      calls: z.int().min(1).max(1_000_000).describe("How many calls the account takes…"),
+      per: duration({ min: "1s", max: "1d" }).describe("…in how long."),
+    })
+    .optional()
+    .describe("The budget of calls, shared by all processes; the connector's own when absent."),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(500)
+    .default(defaultConcurrency)
+    .describe("Lanes worked on at a time in one process."),
+} as const;
+
+export const connectionSchema = z.strictObject(connectionKeys);
+
+export const serverSchema = z.strictObject({
+  host: z.string().min(1).default("127.0.0.1").describe("Address to listen on."),
+  port: z.int().min(0).max(65_535).default(8787).describe("Port to listen on; 0 takes any free one."),
+  publicUrl: z
+    .url({ protocol: /^https?$/ })
+    .transform((url) => url.replace(/\/+$/, ""))
+    .optional()
+    .describe("Where senders reach this server from outside."),
+  maxBodyBytes: size({ min: "1kb", max: "50mb" })
+    .default(2 * 1024 ** 2)
+    .describe("Largest webhook body."),
+  maxWaitingAppends: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(2000)
+    .describe("Events that may wait for the database before senders are asked to come later."),
+  retention: duration({ min: "1h", max: "3650d" })
+    .default(30 * 86_400_000)
+    .describe("How long finished events are kept."),
+  shutdown: duration({ max: "1h" }).default(20_000).describe("How long a shutdown waits for work in flight."),
+  logLevel: z.enum(["debug", "info", "warn", "error"]).default("info").describe("The least that is logged."),
+});
+
+const connectionName = z.string().min(1).describe("Name of a connection.");
+
+export const flowSchema = z.strictObject({
+  on: z.strictObject({
+    connection: z
+      .union([connectionName, z.array(connectionName).min(1)])
+      .describe("The connection, or connections, that events come from."),
+    events: z
+      .array(z.enum(eventTypes as [string, ...string[]]))
+      .min(1)
+      .describe("Types of events."),
+  }),
+  when: z.string().optional().describe("A CEL expression; events for which it is false are skipped."),
+  lane: z
+    .string()
+    .optional()
+    .describe("What must stay in order, with {{ }} holes; the event's subject when absent."),
+  at: connectionName.optional().describe("The target of operations that name none."),
+  do: z.array(z.unknown()).min(1).describe("Operations, in order; all go to one target."),
+});
+
+export const exportSchema = z.strictObject({
+  from: connectionName,
+  datasets: z.array(z.string().min(1)).min(1).describe("What to export, such as tickets or messages."),
+  to: connectionName,
+  schedule: z.strictObject({
+    cron: cronExpression().describe("When, as a cron expression."),
+    timezone: timeZone().default("UTC").describe("IANA time zone of the cron expression."),
+  }),
+});
+
+/** The sections of a configuration. */
+export const sectionNames = ["connections", "flows", "exports", "server"] as const;
