@@ -5,6 +5,8 @@ import { AppError } from "../errors.ts";
 export const maxJsonDepth = 100;
 
 const quote = 0x22;
+const zero = 0x30;
+const nine = 0x39;
 const backslash = 0x5c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
@@ -17,17 +19,18 @@ const closeBrace = 0x7d;
  * too large for a number comes as the string of its digits, so that no id is altered.
  */
 export function parseJsonBody(body: Buffer): unknown {
-  if (isDeeperThan(body, maxJsonDepth)) throw malformed(`is nested deeper than ${maxJsonDepth} levels`);
+  const { depth, longestNumber } = measure(body);
+  if (depth > maxJsonDepth) throw malformed(`is nested deeper than ${maxJsonDepth} levels`);
   const text = decodeUtf8(body);
   try {
-    return longDigits.test(text) ? parse(text, keepLongInteger) : parse(text);
+    // The largest exact integer has 16 digits. Looking at every value is slow, and most bodies have no number that long.
+    return longestNumber >= 16 ? parse(text, keepLongInteger) : parse(text);
   } catch {
     // The parser's own message quotes the body, which may hold personal data.
     throw malformed("is not JSON, or has keys that are not accepted (`__proto__`, `constructor.prototype`)");
   }
 }
 
-const longDigits = /\d{16}/;
 const integerLiteral = /^-?\d+$/;
 
 function keepLongInteger(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
@@ -44,18 +47,33 @@ function decodeUtf8(body: Buffer): string {
   }
 }
 
-// Counts over bytes, before the parser builds anything: UTF-8 never uses these byte values inside a longer character.
-function isDeeperThan(body: Buffer, limit: number): boolean {
+interface Measures {
+  readonly depth: number;
+  /** Digits in a row, outside strings. */
+  readonly longestNumber: number;
+}
+
+// Over bytes, before the parser builds anything: UTF-8 never uses these byte values inside a longer character.
+function measure(body: Buffer): Measures {
   let depth = 0;
+  let deepest = 0;
+  let digits = 0;
+  let longestNumber = 0;
   for (let index = 0; index < body.length; index += 1) {
-    const byte = body[index];
+    const byte = body[index] ?? 0;
+    if (byte >= zero && byte <= nine) {
+      digits += 1;
+      if (digits > longestNumber) longestNumber = digits;
+      continue;
+    }
+    digits = 0;
     if (byte === quote) index = endOfString(body, index);
     else if (byte === openBracket || byte === openBrace) {
       depth += 1;
-      if (depth > limit) return true;
+      if (depth > deepest) deepest = depth;
     } else if (byte === closeBracket || byte === closeBrace) depth -= 1;
   }
-  return false;
+  return { depth: deepest, longestNumber };
 }
 
 function endOfString(body: Buffer, start: number): number {
