@@ -40,7 +40,10 @@ export function openPool(databaseUrl: string, settings: PoolSettings): Pool {
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   });
-  pool.on("error", onError);
+  // A server that is told to stop may cut off a session that we are ending ourselves.
+  pool.on("error", (error) => {
+    if (!pool.ending) onError(error);
+  });
   // While a connection is taken out of the pool nobody else listens, and an unheard `error` ends the process. The statement under way
   // fails with the same error, so nothing is lost by not looking at it here.
   pool.on("connect", (client) => client.on("error", () => undefined));

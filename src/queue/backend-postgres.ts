@@ -24,7 +24,9 @@ const bulkFrom = 12;
 export async function openPostgresBackend(url: string, schema: string, faults: FaultLog): Promise<Backend> {
   const connection = new SharedConnection({ ...connectionSettings(url), schema, migrate: true });
   connection.setMaxListeners(0);
-  connection.on("error", (error: unknown) => faults.report("postgres connection fault", error));
+  connection.on("error", (error: unknown) => {
+    if (connection.isClosing === undefined) faults.report("postgres connection fault", error);
+  });
   try {
     await connection.waitUntilReady();
   } catch (cause) {
