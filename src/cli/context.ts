@@ -1,18 +1,34 @@
 import { fileURLToPath } from "node:url";
-import type { Command } from "commander";
 import type { App, AppOptions } from "../app.ts";
 import { createApp } from "../app.ts";
 import type { Environment } from "../config/environment.ts";
 import { readEnvironment } from "../config/environment.ts";
+import type { Foundation } from "../foundation.ts";
+import { openFoundation } from "../foundation.ts";
+import type { LedgerReader } from "../ledger/reader.ts";
+import { createLedgerReader } from "../ledger/reader.ts";
 import type { Registry } from "../registry/registry.ts";
 import { openRegistry } from "../registry/registry.ts";
+import type { Logger } from "../telemetry/logger.ts";
 import { createLogger } from "../telemetry/logger.ts";
+import { createMetrics } from "../telemetry/metrics.ts";
 
-/** What every verb gets. Tests give their own. */
-export interface CliContext {
+/** Where a command writes: a terminal, a pipe, a file. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** What the process lends to the command line. Tests give their own. */
+export interface CliSurroundings {
   readonly variables: Readonly<Record<string, string | undefined>>;
-  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: NodeJS.WritableStream;
+  /** What was asked for, and nothing else. */
+  readonly stdout: OutputStream;
+  /** Everything that is said besides: warnings, progress, errors. */
+  readonly stderr: OutputStream;
+}
+
+/** What every verb gets. */
+export interface CliContext extends CliSurroundings {
+  /** The verb has said itself that it failed: the process ends with 1, without another line. */
+  readonly fail: () => void;
 }
 
 /** Options that every verb which reads the configuration takes. */
@@ -22,7 +38,7 @@ export interface CommonOptions {
   readonly json?: boolean;
 }
 
-export function environmentOf(context: CliContext): Environment {
+export function environmentOf(context: CliSurroundings): Environment {
   return readEnvironment(context.variables);
 }
 
@@ -31,30 +47,69 @@ export function registryOf(): Registry {
   return openRegistry({ connectorsDir: fileURLToPath(new URL("../../connectors/", import.meta.url)) });
 }
 
-export function addCommonOptions(command: Command): Command {
-  return command
-    .option("--config <path>", "a YAML file, or a folder of them", "config/deskbridge.yaml")
-    .option("--data <dir>", "where the embedded PostgreSQL lives when DATABASE_URL is not set", "data");
-}
-
-export function printLine(context: CliContext, line: string): void {
+export function printLine(context: CliSurroundings, line: string): void {
   context.stdout.write(`${line}\n`);
 }
 
-export function printJson(context: CliContext, value: unknown): void {
+/** One JSON value, on one line. */
+export function printJson(context: CliSurroundings, value: unknown): void {
   printLine(context, JSON.stringify(value));
 }
 
-/** Runs a command on the ledger and the queue, beside whatever deskbridge is running, and closes both again. Logs only warnings, on stderr. */
+/** A remark that is no part of the answer. */
+export function printNote(context: CliSurroundings, line: string): void {
+  context.stderr.write(`${line}\n`);
+}
+
+/** A logger for commands: warnings and errors, a plain line each, on stderr. */
+export function commandLogger(context: CliSurroundings, secrets: readonly string[]): Logger {
+  const write = (json: string): void => {
+    const { level, msg, code } = JSON.parse(json) as Readonly<Record<string, string>>;
+    printNote(context, code === undefined ? `${level}: ${msg}` : `${level}: ${msg} (${code})`);
+  };
+  return createLogger({ level: "warn", secrets, destination: { write } });
+}
+
+/** The database and the queue, open for a command. */
+export interface LedgerVisit {
+  readonly foundation: Foundation;
+  readonly reader: LedgerReader;
+}
+
+const commandAppends = 1000;
+
+/** Runs a command on the ledger and the queue, beside whatever deskbridge is running, and closes both again. Needs no valid configuration. */
+export async function withLedger<T>(
+  context: CliSurroundings,
+  options: Pick<CommonOptions, "data">,
+  run: (visit: LedgerVisit) => Promise<T>,
+): Promise<T> {
+  const environment = environmentOf(context);
+  const foundation = await openFoundation({
+    environment,
+    dataDir: options.data,
+    logger: commandLogger(context, [environment.apiKey ?? ""]),
+    metrics: createMetrics(),
+    maxWaitingAppends: commandAppends,
+    visiting: true,
+  });
+  try {
+    return await run({ foundation, reader: createLedgerReader(foundation.ledger.pool) });
+  } finally {
+    await foundation.close();
+  }
+}
+
+/** Like `withLedger`, with the configuration loaded and its connections open: for commands that call other systems or take events in. */
 export async function withApp<T>(
-  context: CliContext,
+  context: CliSurroundings,
   options: CommonOptions,
   run: (app: App) => Promise<T>,
 ): Promise<T> {
   const app = await createApp({
     ...appOptions(context, options),
     roles: { serve: false, work: false },
-    logger: createLogger({ level: "warn", secrets: [], destination: context.stderr, pretty: true }),
+    logger: commandLogger(context, []),
   });
   try {
     return await run(app);
@@ -64,7 +119,7 @@ export async function withApp<T>(
 }
 
 export function appOptions(
-  context: CliContext,
+  context: CliSurroundings,
   options: CommonOptions,
 ): Pick<AppOptions, "configPath" | "environment" | "registry" | "dataDir"> {
   return {

@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import type { App } from "../app.ts";
 import { createApp } from "../app.ts";
-import { AppError, toAppError } from "../errors.ts";
+import { toAppError } from "../errors.ts";
+import { addCommonOptions, groups, parsePort } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
-import { addCommonOptions, appOptions, printLine } from "./context.ts";
+import { appOptions, printLine } from "./context.ts";
 
 interface RunOptions extends CommonOptions {
-  readonly port?: string;
+  readonly port?: number;
 }
 
 const verbs = {
@@ -30,24 +31,19 @@ const verbs = {
 /** `up`, `serve` and `work`: the verbs that stay. */
 export function addRunVerbs(program: Command, context: CliContext): void {
   for (const [name, { serve, work, description }] of Object.entries(verbs)) {
-    const command = addCommonOptions(program.command(name).description(description));
-    if (serve) command.option("--port <number>", "over the configuration's port; 0 takes a free one");
+    const command = addCommonOptions(program.command(name).description(description).helpGroup(groups.run));
+    if (serve)
+      command.option("--port <number>", "over the configuration's port; 0 takes a free one", parsePort);
     command.action(async (options: RunOptions) => {
       const app = await createApp({
         ...appOptions(context, options),
         roles: { serve, work },
-        ...(options.port === undefined ? {} : { port: parsePort(options.port) }),
+        ...(options.port === undefined ? {} : { port: options.port }),
       });
       if (app.url !== undefined) announce(context, app);
       await untilStopped(app);
     });
   }
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new AppError("bad_request", `--port ${text} is not a port; give a number from 0 to 65535`);
 }
 
 function announce(context: CliContext, app: App): void {

@@ -19,9 +19,32 @@ export interface BackfillProgress {
   readonly fraction: number;
 }
 
+/** A stretch of a source's history, `since` inclusive, `until` exclusive, both RFC 3339 UTC. */
+export interface BackfillSpan {
+  readonly source: string;
+  readonly since: string;
+  readonly until: string;
+}
+
+/** The name that a backfill's cursor has among those of its connection. */
+export function backfillCursor({ source, since, until }: BackfillSpan): string {
+  return `backfill:${source}:${since}:${until}`;
+}
+
+/** What `backfillCursor` was made of; undefined for the cursor of a source's live polling. */
+export function parseBackfillCursor(name: string): BackfillSpan | undefined {
+  const instant = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
+  const match = new RegExp(`^backfill:(.+?):(${instant}):(${instant})$`).exec(name);
+  const [, source, since, until] = match ?? [];
+  return source === undefined || since === undefined || until === undefined
+    ? undefined
+    : { source, since, until };
+}
+
 /**
  * Reads a stretch of a source's history and stores it behind live traffic. Keeps a cursor of its own, so the same request goes on where it was
- * cut off, and the cursor of live polling stays where it is.
+ * cut off, and the cursor of live polling stays where it is. A backfill that is complete leaves its cursor at `until`; one that was cut off
+ * returns, or rejects with the fault of the call that was under way, and leaves it before.
  */
 export async function backfill(
   engine: Engine,
@@ -31,7 +54,7 @@ export async function backfill(
 ): Promise<BackfillProgress> {
   const source = sourceOf(request.connection, request.source);
   const connection = request.connection.config.name;
-  const key = `backfill:${request.source}:${request.since}:${request.until}`;
+  const key = backfillCursor(request);
   const cursor = (await engine.ledger.cursor(connection, key)) ?? { time: request.since, seen: [] };
   const start = Date.parse(request.since);
   const length = Math.max(1, Date.parse(request.until) - start);
@@ -51,6 +74,13 @@ export async function backfill(
     request.onProgress(progress);
     if (signal.aborted) return progress;
   }
+  // A source may end quietly when it is stopped: that is not the end of the stretch.
+  if (signal.aborted) return progress;
+  await intake.acceptPage(
+    [],
+    { connection, source: key, cursor: { time: request.until, seen: [] } },
+    "backfill",
+  );
   progress = { ...progress, fraction: 1 };
   request.onProgress(progress);
   return progress;

@@ -1,0 +1,73 @@
+import type { OutputStream } from "./context.ts";
+import { durationText } from "./time-text.ts";
+
+/** How far a long read has come. */
+export interface Step {
+  /** Between 0 and 1. */
+  readonly fraction: number;
+  readonly text: string;
+}
+
+/** Shows steps as they come. `end` leaves the last one standing and gives the line back. */
+export interface Progress {
+  readonly show: (step: Step) => void;
+  readonly end: () => void;
+}
+
+const barWidth = 30;
+const redrawEveryMs = 100;
+const lineEveryMs = 5000;
+
+/** A bar that is drawn over itself on a terminal; elsewhere a line every few seconds. `now` is in milliseconds. */
+export function createProgress(stream: OutputStream, label: string, now: () => number): Progress {
+  const startedAt = now();
+  return stream.isTTY === true
+    ? createBar(stream, label, startedAt, now)
+    : createLines(stream, label, startedAt, now);
+}
+
+function createBar(stream: OutputStream, label: string, startedAt: number, now: () => number): Progress {
+  let last: Step | undefined;
+  let drawnAt = -Infinity;
+  const draw = (): void => {
+    if (last === undefined) return;
+    const full = Math.round(last.fraction * barWidth);
+    const bar = "█".repeat(full) + "░".repeat(barWidth - full);
+    const line = `${label} ${bar} ${percent(last)}  ${last.text}  ${durationText(now() - startedAt)}`;
+    // A line that wraps could not be drawn over.
+    stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
+    drawnAt = now();
+  };
+  return {
+    show: (step) => {
+      last = step;
+      if (now() - drawnAt >= redrawEveryMs) draw();
+    },
+    end: () => {
+      draw();
+      if (last !== undefined) stream.write("\n");
+    },
+  };
+}
+
+function createLines(stream: OutputStream, label: string, startedAt: number, now: () => number): Progress {
+  let pending: Step | undefined;
+  let writtenAt = startedAt;
+  const write = (): void => {
+    if (pending === undefined) return;
+    stream.write(`${label}: ${percent(pending)}, ${pending.text}, ${durationText(now() - startedAt)}\n`);
+    pending = undefined;
+    writtenAt = now();
+  };
+  return {
+    show: (step) => {
+      pending = step;
+      if (now() - writtenAt >= lineEveryMs) write();
+    },
+    end: write,
+  };
+}
+
+function percent({ fraction }: Step): string {
+  return `${Math.floor(fraction * 100)} %`;
+}

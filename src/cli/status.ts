@@ -1,0 +1,107 @@
+import type { Command } from "commander";
+import { toAppError } from "../errors.ts";
+import type { LedgerCounts, TargetCounts } from "../ledger/reader.ts";
+import type { Queue, QueueDepth } from "../queue/queue.ts";
+import { addDataOption, addJsonOption, groups } from "./argument.ts";
+import type { CliContext, CommonOptions } from "./context.ts";
+import { printJson, printLine, withLedger } from "./context.ts";
+import type { Paint } from "./table.ts";
+import { clip, createPaint, formatTable } from "./table.ts";
+import { agoText, durationText } from "./time-text.ts";
+
+/** A target's mail and its rings; the rings are null when the queue does not answer. */
+export type TargetStatus = TargetCounts & { readonly rings: QueueDepth | null };
+
+/** What `status` shows. */
+export type Status = Omit<LedgerCounts, "targets"> & {
+  /** Why the queue could not be asked, null when it could. */
+  readonly queueFault: string | null;
+  readonly targets: readonly TargetStatus[];
+};
+
+/** `status`: what is waiting, where, and since when. */
+export function addStatusVerb(program: Command, context: CliContext): void {
+  const command = program
+    .command("status")
+    .description("events, deliveries, targets, queues and cursors")
+    .helpGroup(groups.look);
+  addJsonOption(addDataOption(command)).action(async (options: CommonOptions) => {
+    const status = await withLedger(context, options, async ({ foundation, reader }) =>
+      readStatus(await reader.counts(), foundation.queue),
+    );
+    if (options.json === true) printJson(context, status);
+    else printLine(context, statusReport(status, createPaint(context), Date.now()));
+  });
+}
+
+async function readStatus(counts: LedgerCounts, queue: Queue): Promise<Status> {
+  try {
+    await queue.ping();
+    const targets = await Promise.all(
+      counts.targets.map(async (target) => ({ ...target, rings: await queue.depth(target.target) })),
+    );
+    return { ...counts, queueFault: null, targets };
+  } catch (error) {
+    const targets = counts.targets.map((target) => ({ ...target, rings: null }));
+    return { ...counts, queueFault: toAppError(error).message, targets };
+  }
+}
+
+/** The status for people. `now` is in milliseconds since the epoch. */
+export function statusReport(status: Status, paint: Paint, now: number): string {
+  const { pending, done, skipped, dead } = status.deliveries;
+  const count = (number: number): string => number.toLocaleString("en-US");
+  const parts = [
+    `${count(status.events)} events; deliveries: ${count(pending)} pending, ${count(done)} done, ${count(skipped)} skipped, ${
+      dead === 0 ? "0 dead" : paint.bad(`${count(dead)} dead`)
+    }`,
+  ];
+  if (status.queueFault !== null)
+    parts.push(paint.bad(`The queue cannot be asked: ${status.queueFault}. No event is lost by it.`));
+  if (status.targets.length > 0) parts.push(targetTable(status.targets, paint));
+  if (status.cursors.length > 0) parts.push(cursorTable(status, now));
+  if (dead > 0) parts.push("See `deskbridge dead list` for what is dead and why.");
+  return parts.join("\n\n");
+}
+
+function targetTable(targets: readonly TargetStatus[], paint: Paint): string {
+  const columns = [
+    { title: "target" },
+    ...["pending", "due", "dead"].map((title) => ({ title, numeric: true })),
+    { title: "oldest due", numeric: true },
+    ...["rings", "active", "delayed"].map((title) => ({ title, numeric: true })),
+    { title: "paused" },
+  ];
+  const rows = targets.map((target) => {
+    const { oldestDueSeconds, pausedSeconds, pauseReason, rings } = target;
+    const pause =
+      pausedSeconds === null
+        ? "-"
+        : paint.warning(`${durationText(pausedSeconds * 1000)} more, ${clip(pauseReason ?? "", 60)}`);
+    return [
+      target.target,
+      target.pending,
+      target.due,
+      target.dead,
+      oldestDueSeconds === null ? "-" : durationText(oldestDueSeconds * 1000),
+      rings?.waiting ?? "?",
+      rings?.active ?? "?",
+      rings?.delayed ?? "?",
+      pause,
+    ];
+  });
+  return formatTable(columns, rows);
+}
+
+function cursorTable({ cursors }: Status, now: number): string {
+  const rows = cursors.map(({ connection, source, time, movedAt }) => [
+    connection,
+    source,
+    time,
+    agoText(Date.parse(movedAt), now),
+  ]);
+  return formatTable(
+    [{ title: "connection" }, { title: "source" }, { title: "read up to" }, { title: "moved" }],
+    rows,
+  );
+}
