@@ -6,6 +6,8 @@ export interface Environment {
   readonly redisUrl: string | undefined;
   /** An admin key of the built-in Support API that is always valid. */
   readonly apiKey: string | undefined;
+  /** Over the configuration's address to listen on; the container image sets it. */
+  readonly host: string | undefined;
   /** Where processes without the Support API of their own find it. */
   readonly deskUrl: string | undefined;
   readonly variables: Readonly<Record<string, string | undefined>>;
@@ -18,6 +20,7 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     databaseUrl: read("DATABASE_URL"),
     redisUrl: read("REDIS_URL"),
     apiKey: read("DESKBRIDGE_API_KEY"),
+    host: read("DESKBRIDGE_HOST"),
     deskUrl: read("DESKBRIDGE_URL"),
     variables,
   };

@@ -20,17 +20,18 @@ const maxDepth = 50;
 /** Parses YAML 1.2. Duplicate keys, keys that are not strings, `__proto__`, unknown tags and unknown aliases are problems. */
 export function parseYaml(file: string, text: string): ParsedFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const position = (offset: number): ConfigPosition => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({
+  const faults = [...document.errors, ...document.warnings].map(({ code, pos, message }) => ({
     position: position(pos[0]),
     path: "",
-    message: firstLine(message),
+    message:
+      code === "MULTIPLE_DOCS" ? "a second document begins here; expected one in a file" : firstLine(message),
   }));
-  const broken = document.errors.some((error) => error.code !== "DUPLICATE_KEY");
+  const broken = document.errors.length > 0;
   const empty: LocatedMap = { kind: "map", position: position(0), path: "", entries: [] };
   if (broken) return { root: empty, problems: faults, broken };
   const problems: ConfigProblem[] = [...faults];
@@ -70,14 +71,31 @@ function read(reading: Reading, node: Node, path: string, depth: number): Locate
     return refuse(reading, start, path, `there is no anchor \`&${node.source}\` before this alias`);
   }
   if (isMap(node)) {
-    const entries = node.items.flatMap((pair) => readEntry(reading, pair, path, depth) ?? []);
-    return { kind: "map", entries, position, path };
+    const entries = new Map<string, LocatedEntry>();
+    for (const pair of node.items) addEntry(reading, entries, readEntry(reading, pair, path, depth));
+    return { kind: "map", entries: [...entries.values()], position, path };
   }
   if (isSeq(node)) {
     const items = node.items.map((item, index) => read(reading, item as Node, join(path, index), depth + 1));
     return { kind: "list", items, position, path };
   }
   return isScalar(node) ? readScalar(reading, node, path, start) : nothing(position, path);
+}
+
+function addEntry(
+  reading: Reading,
+  entries: Map<string, LocatedEntry>,
+  added: LocatedEntry | undefined,
+): void {
+  if (!added) return;
+  const first = entries.get(added.key);
+  if (!first) {
+    entries.set(added.key, added);
+    return;
+  }
+  const { line, column } = first.keyPosition;
+  const message = `\`${added.key}\` is there already, at ${line}:${column}; expected each key once`;
+  reading.problems.push({ position: added.keyPosition, path: added.value.path, message });
 }
 
 function readEntry(

@@ -51,7 +51,7 @@ function compileTextNode(node: LocatedText, schemas: readonly z.ZodType[], scope
   const accepted = new Set(schemas.flatMap((schema) => kindsOf(schema)));
   if (schemas.length > 0 && template.kind !== "dyn" && !accepted.has(template.kind)) {
     const found = template.single?.type ?? "text";
-    const message = `this gives ${found}; expected ${[...accepted].filter(isNameable).join(" or ")}`;
+    const message = `this gives ${found}; expected ${expectedOf(accepted)}`;
     scope.problems.push({ position: node.position, path: node.path, message });
   }
   const evaluate = located(node, template);
@@ -84,8 +84,17 @@ function kindsOf(schema: z.ZodType): readonly ResultKind[] {
   return kindsBySchema[definitionOf(schema).type] ?? everyKind;
 }
 
-function isNameable(kind: ResultKind): boolean {
-  return kind !== "null";
+const inWords: readonly (readonly [ResultKind, string])[] = [
+  ["text", "text"],
+  ["int", "a number"],
+  ["bool", "true or false"],
+  ["list", "a list"],
+  ["object", "an object"],
+];
+
+function expectedOf(kinds: ReadonlySet<ResultKind>): string {
+  const words = inWords.filter(([kind]) => kinds.has(kind)).map(([, word]) => word);
+  return words.join(" or ");
 }
 
 /** Compiles a text with holes; what is wrong goes to the scope's problems, each at its own character. */

@@ -85,8 +85,10 @@ function messageOf(issue: Issue, node: Located, expected: string): string {
       : `${found}; expected ${expected}`;
   }
   if (issue.code === "invalid_format") return `this is not of the right form; expected ${expected}`;
-  if (issue.code === "too_small") return `this is too small or short; expected ${expected}`;
-  if (issue.code === "too_big") return `this is too large or long; expected ${expected}`;
+  if (issue.code === "too_small")
+    return `${extent(issue.origin, "few", "short", "small")}; expected ${expected}`;
+  if (issue.code === "too_big")
+    return `${extent(issue.origin, "many", "long", "large")}; expected ${expected}`;
   return issue.message;
 }
 
@@ -127,8 +129,8 @@ function expectation(issue: Issue, schema: z.ZodType): string {
     return ownWords(schema, issue.path) ?? typesInWords[issue.expected] ?? issue.expected;
   }
   if (issue.code === "invalid_value") return orList(issue.values.map(String));
-  if (issue.code === "too_small") return `at least ${issue.minimum}${unitOf(issue.origin)}`;
-  if (issue.code === "too_big") return `at most ${issue.maximum}${unitOf(issue.origin)}`;
+  if (issue.code === "too_small") return `at least ${counted(issue.minimum, issue.origin)}`;
+  if (issue.code === "too_big") return `at most ${counted(issue.maximum, issue.origin)}`;
   if (issue.code === "invalid_format") {
     const { format, pattern } = issue as { format: string; pattern?: string };
     return formatsInWords[format] ?? (pattern === undefined ? format : `text that matches ${pattern}`);
@@ -149,9 +151,15 @@ function ownWords(schema: z.ZodType, path: readonly PropertyKey[]): string | und
   return typeof expected === "string" ? expected : undefined;
 }
 
-function unitOf(origin: string): string {
-  if (origin === "string") return " characters";
-  return origin === "array" ? " items" : "";
+function extent(origin: string, items: string, text: string, number: string): string {
+  if (origin === "array") return `this has too ${items} items`;
+  return `this is too ${origin === "string" ? text : number}`;
+}
+
+function counted(count: number | bigint, origin: string): string {
+  const unit = { string: "character", array: "item" }[origin];
+  if (unit === undefined) return `${count}`;
+  return `${count} ${unit}${Number(count) === 1 ? "" : "s"}`;
 }
 
 /** Names as "`a`, `b` or `c`". */

@@ -41,9 +41,15 @@ function problemMessage(
     case "limit_exceeded":
       return `the expression is too large: ${error.summary}`;
     default:
-      return error.summary.replace(/\bEOF\b/, "the end of the expression");
+      return (hints[error.summary] ?? error.summary).replace(/\bEOF\b/, "the end of the expression");
   }
 }
+
+const hints: Readonly<Record<string, string>> = {
+  "Unexpected character: =": "Unexpected character: =; equality is written `==`",
+  "Unexpected character: $":
+    "Unexpected character: $; references such as `${NAME}` are not resolved in expressions",
+};
 
 function unknownField(node: ASTNode | undefined, environment: ExpressionEnvironment): string | undefined {
   if (node?.op !== "." && node?.op !== "[]") return undefined;
@@ -53,7 +59,10 @@ function unknownField(node: ASTNode | undefined, environment: ExpressionEnvironm
   const name = node.op === "." ? node.args[1] : node.args[1].args;
   if (typeof name !== "string") return undefined;
   const known = Object.keys(record.fields);
-  return `\`${record.name}\` has no \`${name}\`; it has ${known.join(", ")}.${didYouMean(name, known)}`;
+  const nearest = didYouMean(name, known);
+  // A long list would bury the answer.
+  if (nearest !== "" && known.length > 12) return `\`${record.name}\` has no \`${name}\`.${nearest}`;
+  return `\`${record.name}\` has no \`${name}\`; it has ${known.join(", ")}.${nearest}`;
 }
 
 function unknownFunction(node: ASTNode | undefined, environment: ExpressionEnvironment): string | undefined {
