@@ -23,6 +23,8 @@ import { startFrontDoor } from "./front-door.ts";
 import type { FrontDoor } from "./front-door.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import type { Redactor } from "./telemetry/redaction.ts";
+import { createRedactor } from "./telemetry/redaction.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
 export interface AppOptions {
@@ -62,7 +64,8 @@ const oldSetupGraceMs = 60_000;
 export async function createApp(options: AppOptions): Promise<App> {
   const config = await requireConfig(options.configPath, options.environment, options.registry);
   const secrets = [...config.secrets, options.environment.apiKey ?? ""].filter((secret) => secret !== "");
-  const logger = options.logger ?? createLogger({ level: config.server.logLevel, secrets });
+  const redactor = createRedactor(secrets);
+  const logger = options.logger ?? createLogger({ level: config.server.logLevel, redactor });
   const metrics = createMetrics({ withProcess: true });
   const foundation = await openFoundation({
     environment: options.environment,
@@ -87,7 +90,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     random: Math.random,
   };
   try {
-    return await startApp(options, config, foundation, engine, parts);
+    return await startApp(options, config, foundation, engine, { parts, redactor });
   } catch (error) {
     await closeParts(parts, 0);
     await foundation.close();
@@ -109,7 +112,7 @@ async function startApp(
   config: Config,
   foundation: Foundation,
   engine: Engine,
-  parts: Parts,
+  { parts, redactor }: { readonly parts: Parts; readonly redactor: Redactor },
 ): Promise<App> {
   const { environment, roles } = options;
   const intake = createIntake(engine);
@@ -126,7 +129,11 @@ async function startApp(
       engine,
       intake,
       desk: parts.desk,
-      server: { ...config.server, port: options.port ?? config.server.port },
+      server: {
+        ...config.server,
+        host: environment.host ?? config.server.host,
+        port: options.port ?? config.server.port,
+      },
       isReady: () => parts.setup !== undefined,
     });
   }
@@ -143,6 +150,7 @@ async function startApp(
 
   const reload = async (): Promise<void> => {
     const next = await requireConfig(options.configPath, environment, options.registry);
+    redactor.add(next.secrets);
     const opened = await open(next);
     const old = parts.setup;
     parts.setup = opened;
