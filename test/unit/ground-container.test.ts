@@ -49,9 +49,11 @@ describe("the Dockerfile", () => {
 
   it("asks its own health, keeps data in a volume, and starts everything by default", () => {
     expect(all("HEALTHCHECK")[0]).toContain("/healthz");
+    expect(all("EXPOSE")).toEqual(["8787"]);
+    expect(all("HEALTHCHECK")[0]).toContain("127.0.0.1:8787");
     expect(all("VOLUME")).toEqual(["/data"]);
     expect(JSON.parse(all("ENTRYPOINT")[0] ?? "")).toEqual(["node", "src/main.ts"]);
-    expect(JSON.parse(all("CMD")[0] ?? "")).toEqual(["up", "--data", "/data"]);
+    expect(JSON.parse(all("CMD")[0] ?? "")).toEqual(["up", "--port", "8787", "--data", "/data"]);
   });
 
   it("copies only what exists and what .dockerignore lets through", () => {
@@ -94,7 +96,11 @@ describe("compose.yaml", () => {
 
   it("has the two halves of deskbridge on one image, a PostgreSQL and a Redis", () => {
     expect(Object.keys(services).sort()).toEqual(["postgres", "redis", "serve", "work"]);
-    expect(services["serve"]).toMatchObject({ image: "deskbridge", build: ".", command: ["serve"] });
+    expect(services["serve"]).toMatchObject({
+      image: "deskbridge",
+      build: ".",
+      command: ["serve", "--port", "8787"],
+    });
     expect(services["work"]).toMatchObject({ image: "deskbridge", build: ".", command: ["work"] });
     expect(services["postgres"]?.image).toBe("postgres:18");
     expect(services["redis"]?.image).toBe("redis:7");
@@ -116,7 +122,7 @@ describe("compose.yaml", () => {
       expect(service?.environment).toMatchObject({ REDIS_URL: "redis://redis:6379" });
       expect(service?.environment?.["DATABASE_URL"]).toContain("@postgres:5432/deskbridge");
     }
-    expect(services["work"]?.environment?.["DESKBRIDGE_URL"]).toBe("http://serve:8080");
+    expect(services["work"]?.environment?.["DESKBRIDGE_URL"]).toBe("http://serve:8787");
     expect(services["postgres"]?.healthcheck?.test).toBeDefined();
     expect(services["redis"]?.healthcheck?.test).toBeDefined();
   });
