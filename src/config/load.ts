@@ -12,14 +12,17 @@ interface LoadOptions {
   readonly registry: Registry;
   /** Where `${NAME}` is looked up; the environment of the process when absent. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Stands in for secrets that are missing, which are problems otherwise. */
+  readonly placeholder?: string | undefined;
 }
 
 /**
  * Reads and checks a configuration. All problems come at once; a path that can't be read throws `config_unreadable`. To reload, load again:
  * nothing is kept between two calls.
  */
-export async function loadConfig({ path, registry, env = process.env }: LoadOptions): Promise<ConfigResult> {
-  return parseConfig(await readTexts(path), registry, { env, readFile: readSecretFile });
+export async function loadConfig(options: LoadOptions): Promise<ConfigResult> {
+  const { path, registry, env = process.env, placeholder } = options;
+  return parseConfig(await readTexts(path), registry, { env, readFile: readSecretFile, placeholder });
 }
 
 async function readTexts(path: string): Promise<ConfigText[]> {

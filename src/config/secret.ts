@@ -9,6 +9,8 @@ export interface SecretSource {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The text of a secret file, or undefined when it can't be read. */
   readonly readFile: (path: string) => string | undefined;
+  /** Stands in for what has no value and no default, to check a configuration where its secrets are not. */
+  readonly placeholder?: string | undefined;
 }
 
 /** Puts values in the place of `${…}` references and remembers them, so that they can be kept out of logs. */
@@ -104,7 +106,7 @@ function valueOf(
   if (inside.startsWith("file:/")) {
     const path = inside.slice("file:".length);
     const value = source.readFile(path)?.replace(/\r?\n$/, "") ?? "";
-    if (value === "") return { problem: `the secret file ${path} is empty or can't be read` };
+    if (value === "") return missing(source, `the secret file ${path} is empty or can't be read`);
     found.add(value);
     return { value };
   }
@@ -116,8 +118,15 @@ function valueOf(
     return { value };
   }
   return fallback === undefined
-    ? { problem: `the environment variable ${name} is not set` }
+    ? missing(source, `the environment variable ${name} is not set`)
     : { value: fallback };
+}
+
+function missing(
+  { placeholder }: SecretSource,
+  problem: string,
+): { readonly value: string } | { readonly problem: string } {
+  return placeholder === undefined ? { problem } : { value: placeholder };
 }
 
 // A text whose holes don't close is no template: in a secret of a connection it is just characters.
