@@ -16,7 +16,7 @@ const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 export const metricCatalogue = {
   deskbridge_events_total: {
     kind: "counter",
-    help: "Events received. Outcome: accepted, duplicate, ignored (a topic that no event type stands for), rejected (a request that was refused) or invalid (a polled record that is not canonical, kept as a dead letter).",
+    help: "Events received. Outcome: accepted, duplicate, ignored (a topic that no event type stands for) or rejected (a webhook that was refused, or a polled record that is not canonical).",
     labels: ["connection", "type", "outcome"],
   },
   deskbridge_hook_ack_seconds: {

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom
 import type { MetricLabel, MetricName, MetricRow } from "./metric-catalogue.ts";
 import { metricCatalogue } from "./metric-catalogue.ts";
 
-export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected" | "invalid";
+export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected";
 export type DeliveryOutcome = "done" | "skipped" | "retry" | "snooze" | "dead";
 
 /** What the process counts. Calls are cheap, never throw and take effect at once; one instance an application. */
@@ -19,7 +19,7 @@ export interface Metrics {
   readonly lanesLeased: (target: string, change: number) => void;
   readonly swept: (lanes: number) => void;
   readonly poll: (connection: string, source: string, outcome: "ok" | "failed") => void;
-  /** Names a reading to take when the metrics are asked for. One that fails is left out of that answer and does not hold up the others. */
+  /** Names a reading to take when the metrics are asked for. One that fails, or takes too long, keeps its last value and does not hold up the answer. */
   readonly onScrape: (reading: (gauges: Gauges) => void | Promise<void>) => void;
   /** All of it in the Prometheus text format. */
   readonly render: () => Promise<string>;
@@ -40,10 +40,15 @@ export interface Gauges {
 export interface MetricsOptions {
   /** Adds Node's own figures: CPU, memory, event loop, garbage collection. */
   readonly withProcess?: boolean;
+  /** How long an answer waits for its readings; 2,000 ms unless told. */
+  readonly readingTimeoutMs?: number;
 }
 
 /** Metrics on a registry of their own. */
-export function createMetrics({ withProcess = false }: MetricsOptions = {}): Metrics {
+export function createMetrics({
+  withProcess = false,
+  readingTimeoutMs = 2000,
+}: MetricsOptions = {}): Metrics {
   const registry = new Registry();
   if (withProcess) collectDefaultMetrics({ register: registry });
   const readings: ((gauges: Gauges) => void | Promise<void>)[] = [];
@@ -52,11 +57,19 @@ export function createMetrics({ withProcess = false }: MetricsOptions = {}): Met
     ...members,
     onScrape: (reading) => void readings.push(reading),
     render: async () => {
-      await Promise.allSettled(readings.map(async (reading) => reading(gauges)));
+      const taken = Promise.allSettled(readings.map(async (reading) => reading(gauges)));
+      await settledWithin(taken, readingTimeoutMs);
       return registry.metrics();
     },
     contentType: registry.contentType,
   };
+}
+
+async function settledWithin(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, milliseconds);
+  await Promise.race([work, late.promise]);
+  clearTimeout(timer);
 }
 
 type Members = Omit<Metrics, "onScrape" | "render" | "contentType">;

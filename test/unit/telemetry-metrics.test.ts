@@ -91,6 +91,13 @@ describe("the metrics", () => {
     expect(lines.filter((line) => line.includes('target="lake"'))).toEqual([]);
   });
 
+  it("are given without a reading that does not come back", async () => {
+    const metrics = createMetrics({ readingTimeoutMs: 20 });
+    metrics.onScrape(() => new Promise(() => {}));
+    metrics.onScrape((gauges) => gauges.appendsWaiting(3));
+    expect(await samples(metrics)).toContain("deskbridge_appends_waiting 3");
+  });
+
   it("are the application's own: two instances share nothing", async () => {
     const [one, other] = [createMetrics({ withProcess: true }), createMetrics()];
     one.swept(1);
