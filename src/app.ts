@@ -137,7 +137,9 @@ async function startApp(
       isReady: () => parts.setup !== undefined,
     });
   }
-  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment);
+  // A command reads from connections and writes to none, so its desk need not be there, only open.
+  const unheard = roles.work ? undefined : { url: `http://127.0.0.1:${config.server.port}`, apiKey: key };
+  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment) ?? unheard;
   const open = (next: Config): Promise<OpenSetup> =>
     openSetup(next, { registry: options.registry, logger: engine.logger, now: engine.now, builtIn });
   parts.setup = await open(config);
