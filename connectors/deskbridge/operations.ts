@@ -16,24 +16,25 @@ export function createOperations(http: HttpClient, refSource: string): DeskOpera
     toMessage("POST", `${ticket(key)}/messages`, messageBody(text, "outbound", visibility), call);
 
   return {
-    "ticket.open": (input, call) => toTicket("PUT", ticket(input.key), ticketBody(input, refSource), call),
-    "ticket.reply": ({ key, message }, call) => say(key, message, "public", call),
-    "ticket.note": ({ key, message }, call) => say(key, message, "internal", call),
-    "ticket.update": ({ key, customFields, ...fields }, call) =>
+    "ticket.open": async (input, call) =>
+      toTicket("PUT", ticket(input.key), ticketBody(input, refSource), call),
+    "ticket.reply": async ({ key, message }, call) => say(key, message, "public", call),
+    "ticket.note": async ({ key, message }, call) => say(key, message, "internal", call),
+    "ticket.update": async ({ key, customFields, ...fields }, call) =>
       toTicket("PATCH", ticket(key), { ...fields, custom_fields: customFields }, call),
-    "ticket.close": ({ key, message }, call) => {
+    "ticket.close": async ({ key, message }, call) => {
       const said = message === undefined ? {} : { message: messageBody(message, "outbound", "public") };
       return toTicket("PATCH", ticket(key), { status: "closed", ...said }, call);
     },
-    "ticket.tag": ({ key, add, remove }, call) =>
+    "ticket.tag": async ({ key, add, remove }, call) =>
       toTicket("POST", `${ticket(key)}/tags`, { add, remove }, call),
-    "contact.upsert": (input, call) => {
+    "contact.upsert": async (input, call) => {
       const { identity, body } = contactRequest(input, refSource);
       return write("contact")("PUT", `/v1/contacts/by-ref${identity}`, body, call);
     },
-    "order.upsert": ({ source, id, ...facts }, call) =>
+    "order.upsert": async ({ source, id, ...facts }, call) =>
       write("order")("PUT", `/v1/orders/by-ref${path(source, id)}`, orderBody(facts, refSource), call),
-    "order.link": ({ key, order }, call) =>
+    "order.link": async ({ key, order }, call) =>
       toTicket("PUT", `${ticket(key)}/orders/by-ref${path(order.source, order.id)}`, undefined, call),
   };
 }

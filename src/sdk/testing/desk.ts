@@ -1,0 +1,125 @@
+import { expect } from "vitest";
+import type { OperationInput, OperationName } from "../../model/operation.ts";
+import type { Desk, EffectReceipt } from "../desk.ts";
+import type { ConformanceCase } from "./conformance.ts";
+import { runCases } from "./conformance.ts";
+import { deskFaultCases } from "./desk-fault-cases.ts";
+import { deskOnceCases } from "./desk-once-cases.ts";
+import { deskOperationCases } from "./desk-operation-cases.ts";
+import type { DeskProxy } from "./desk-proxy.ts";
+
+/** A ticket as the desk holds it, read past the connector. */
+export interface DeskTicket {
+  readonly id: string;
+  readonly subject: string;
+  readonly status: string;
+  readonly priority: string;
+  readonly tags: readonly string[];
+  /** Ids of the linked orders in their own systems. */
+  readonly orders: readonly string[];
+  readonly requesterEmail: string | undefined;
+  /** In the order in which they were added. */
+  readonly messages: readonly { readonly text: string; readonly visibility: string }[];
+}
+
+/** An open desk with a way to look behind it. */
+export interface DeskFixture {
+  readonly desk: Desk;
+  /** Between the connector and the desk. */
+  readonly proxy: DeskProxy;
+  /** The ticket that has this key now; undefined when there is none. */
+  readonly ticket: (key: string) => Promise<DeskTicket | undefined>;
+  /** How many tickets there are with this subject. */
+  readonly countTickets: (subject: string) => Promise<number>;
+  /** How many contacts there are with this e-mail address. */
+  readonly countContacts: (email: string) => Promise<number>;
+  readonly close: () => Promise<void>;
+}
+
+export interface DeskSuite {
+  readonly name: string;
+  /** Opens the connector on a desk of its own or a shared one: keys and addresses are new in every case. */
+  readonly open: () => Promise<DeskFixture>;
+  /** Operations that the desk does not offer, each with the reason. The suite asserts that they are not there. */
+  readonly without?: Partial<Readonly<Record<OperationName, string>>>;
+}
+
+/** What a case works with. */
+export interface DeskKit extends DeskFixture {
+  /** A word that no other case has used. */
+  readonly fresh: (what: string) => string;
+  /** Carries out an operation with this effect key. */
+  readonly run: <N extends OperationName>(
+    name: N,
+    input: OperationInput<N>,
+    effectKey: string,
+    signal?: AbortSignal,
+  ) => Promise<EffectReceipt>;
+  /** The input of a `ticket.open` with a subject, requester and message of its own. */
+  readonly newTicket: (overrides?: Partial<OperationInput<"ticket.open">>) => OperationInput<"ticket.open">;
+}
+
+/** A case of the desk suite, and the operations that it needs. */
+export interface DeskCase {
+  readonly name: string;
+  readonly needs: readonly OperationName[];
+  readonly run: (kit: DeskKit) => Promise<void>;
+}
+
+/** Holds a desk to what the engine relies on: effects happen once, faults are classified, operations do what they say. */
+export function testDesk(suite: DeskSuite): void {
+  runCases(`desk of ${suite.name}`, deskCases(suite));
+}
+
+/** The cases of `testDesk`, to be run one by one. */
+export function deskCases(suite: DeskSuite): readonly ConformanceCase[] {
+  const cases = [...deskOnceCases, ...deskOperationCases, ...deskFaultCases];
+  return cases.map((one) => {
+    const missing = one.needs.find((name) => suite.without?.[name] !== undefined);
+    const run = missing === undefined ? one.run : (kit: DeskKit) => isMissing(kit, missing);
+    const reason = missing === undefined ? "" : ` (not offered: ${missing}, ${suite.without?.[missing]})`;
+    return { name: `${one.name}${reason}`, run: () => withKit(suite, run) };
+  });
+}
+
+async function isMissing({ desk }: DeskKit, name: OperationName): Promise<void> {
+  expect(desk.operations).not.toHaveProperty([name]);
+}
+
+async function withKit(suite: DeskSuite, run: (kit: DeskKit) => Promise<void>): Promise<void> {
+  const fixture = await suite.open();
+  try {
+    await run(createKit(fixture));
+  } finally {
+    await fixture.close();
+  }
+}
+
+function createKit(fixture: DeskFixture): DeskKit {
+  const base = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
+  let count = 0;
+  const fresh = (what: string): string => {
+    count += 1;
+    return `${what}-${base}-${count}`;
+  };
+  return {
+    ...fixture,
+    fresh,
+    run: async (name, input, effectKey, signal = new AbortController().signal) => {
+      const operation = fixture.desk.operations[name];
+      if (operation === undefined) throw new Error(`the desk does not offer ${name}`);
+      return operation(input, { effectKey, signal });
+    },
+    newTicket: (overrides = {}) => ({
+      key: fresh("key"),
+      requester: { email: `${fresh("person")}@example.com`, name: "Ada Lovelace" },
+      subject: fresh("Order"),
+      message: "The parcel could not be delivered.",
+      visibility: "public",
+      tags: ["fulfillment-error"],
+      orders: [],
+      onClosed: "reopen",
+      ...overrides,
+    }),
+  };
+}

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import connector from "../../connectors/deskbridge/index.ts";
+import type { z } from "zod";
+import { contact } from "../../src/desk/schema-contact.ts";
+import { message } from "../../src/desk/schema-message.ts";
+import { pageOf } from "../../src/desk/schema-text.ts";
+import { ticket } from "../../src/desk/schema-ticket.ts";
+import type { Connection } from "../../src/sdk/index.ts";
+import type { DeskFixture, DeskProxy, TestContext } from "../../src/sdk/testing/index.ts";
+import { createTestContext, openDeskProxy, testDesk } from "../../src/sdk/testing/index.ts";
+import type { DeskStand } from "../support/desk.ts";
+import { openDeskStand } from "../support/desk.ts";
+
+let stand: DeskStand;
+let proxy: DeskProxy;
+
+beforeAll(async () => {
+  stand = await openDeskStand();
+  proxy = await openDeskProxy(await stand.listen());
+});
+
+afterAll(async () => {
+  await proxy.close();
+  await stand.close();
+});
+
+async function open(settings: object): Promise<{ connection: Connection; context: TestContext }> {
+  const context = createTestContext({ connection: "desk" });
+  const config = connector.config.parse(settings);
+  return { connection: await connector.open(config, context), context };
+}
+
+async function read<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> {
+  const { status, json } = await stand.send({ method: "GET", path });
+  return status === 200 ? schema.parse(json) : undefined;
+}
+
+async function openFixture(): Promise<DeskFixture> {
+  const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
+  return {
+    desk: connection.desk!,
+    proxy,
+    ticket: async (key) => {
+      const address = `/v1/tickets/by-ref/deskbridge/${encodeURIComponent(key)}`;
+      const found = await read(address, ticket);
+      if (found === undefined) return undefined;
+      const messages = await read(`${address}/messages?limit=200`, pageOf(message));
+      return {
+        ...found,
+        orders: found.orders.map((order) => order.external_id),
+        requesterEmail: found.requester.email ?? undefined,
+        messages: messages!.data.map(({ text, visibility }) => ({ text, visibility })),
+      };
+    },
+    countTickets: async (subject) => {
+      const tickets = await read("/v1/tickets?limit=200", pageOf(ticket));
+      return tickets!.data.filter((one) => one.subject === subject).length;
+    },
+    countContacts: async (email) => {
+      const contacts = await read(`/v1/contacts?email=${encodeURIComponent(email)}`, pageOf(contact));
+      return contacts!.data.length;
+    },
+    close: async () => context.close(),
+  };
+}
+
+testDesk({ name: "the deskbridge connector", open: openFixture });
+
+describe("the deskbridge connector", () => {
+  it("cannot be opened where no desk runs in the process and none is configured", async () => {
+    await expect(open({})).rejects.toMatchObject({ code: "config_invalid" });
+    await expect(open({ url: "http://127.0.0.1:1" })).rejects.toMatchObject({ code: "config_invalid" });
+  });
+
+  it("reports a key that works, one that lacks scopes, and one that is unknown", async () => {
+    const { signal } = new AbortController();
+    const key = await stand.desk.keys.create("narrow", ["tickets:write"]);
+    const check = async (apiKey: string) => {
+      const { connection, context } = await open({ url: proxy.url, apiKey });
+      const results = await connection.check!(signal);
+      context.close();
+      return results;
+    };
+    expect(await check(stand.adminKey)).toEqual([
+      { name: "API key", ok: true, detail: "accepted as key_bootstrap" },
+      { name: "scopes", ok: true, detail: "every operation is allowed" },
+    ]);
+    const [, scopes] = await check(key.key);
+    expect([scopes?.ok, scopes?.detail]).toEqual([
+      false,
+      expect.stringContaining("contacts:write, orders:write"),
+    ]);
+    const [unknown] = await check("wrong");
+    expect([unknown?.ok, unknown?.detail]).toEqual([false, expect.stringContaining("401")]);
+  });
+
+  it("refuses an effect key that comes with another operation", async () => {
+    const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
+    const call = { effectKey: "one-key-two-uses", signal: new AbortController().signal };
+    const upsert = connection.desk!.operations["order.upsert"]!;
+    await upsert({ source: "shop", id: "mismatch", status: "paid" }, call);
+    const other = upsert({ source: "shop", id: "mismatch", status: "shipped" }, call);
+    await expect(other).rejects.toMatchObject({ code: "target_rejected" });
+    await expect(other).rejects.toThrow(/idempotency_mismatch/);
+    context.close();
+  });
+
+  it("does not retry a contact whose identities belong to two contacts", async () => {
+    const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
+    const { signal } = new AbortController();
+    const upsert = connection.desk!.operations["contact.upsert"]!;
+    await upsert({ externalId: "split-1", name: "One" }, { effectKey: "split-a", signal });
+    await upsert({ email: "split@example.com", name: "Two" }, { effectKey: "split-b", signal });
+    const both = upsert(
+      { externalId: "split-1", email: "split@example.com" },
+      { effectKey: "split-c", signal },
+    );
+    await expect(both).rejects.toMatchObject({ code: "target_rejected", retry: "stop" });
+    context.close();
+  });
+
+  it("opens a ticket for a customer whose phone number makes no sense", async () => {
+    const fixture = await openFixture();
+    const requester = { email: "phoneless@example.com", phone: "call me", name: "" };
+    const input = {
+      key: "phoneless",
+      requester,
+      subject: "s",
+      message: "m",
+      visibility: "public" as const,
+      tags: [],
+      orders: [],
+      onClosed: "reopen" as const,
+    };
+    const { signal } = new AbortController();
+    await fixture.desk.operations["ticket.open"]!(input, { effectKey: "phoneless", signal });
+    expect((await fixture.ticket("phoneless"))?.requesterEmail).toBe("phoneless@example.com");
+    await fixture.close();
+  });
+
+  it("refuses keys that are directories in an address", async () => {
+    const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
+    const note = connection.desk!.operations["ticket.note"]!;
+    const call = { effectKey: "dots", signal: new AbortController().signal };
+    await expect(note({ key: "..", message: "m" }, call)).rejects.toThrow(/cannot be used as a key/);
+    context.close();
+  });
+});

@@ -1,0 +1,103 @@
+import { randomBytes } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { pino } from "pino";
+import type { SupportDesk } from "../../src/desk/desk.ts";
+import { openDesk } from "../../src/desk/desk.ts";
+import { createHttpServer } from "../../src/http/server.ts";
+import { freshDatabase } from "./postgres.ts";
+
+/** An answer of the Support API. */
+export interface DeskAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The body as it came. */
+  readonly text: string;
+  /** The body as JSON; undefined when it is none. */
+  readonly json: unknown;
+}
+
+export interface DeskRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  /** Sent as JSON; a string or bytes are sent as they are. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The Support API on a database of its own. */
+export interface DeskStand {
+  readonly desk: SupportDesk;
+  readonly server: FastifyInstance;
+  readonly databaseUrl: string;
+  readonly adminKey: string;
+  /** Sends a request with the admin key, without a socket. */
+  readonly send: (request: DeskRequest) => Promise<DeskAnswer>;
+  /** Listens on a free port; returns the address. */
+  readonly listen: () => Promise<string>;
+  readonly setNow: (now: number) => void;
+  readonly close: () => Promise<void>;
+}
+
+interface StandOptions {
+  readonly logger?: Logger;
+  readonly maxBodyBytes?: number;
+}
+
+export async function openDeskStand(options: StandOptions = {}): Promise<DeskStand> {
+  const { logger = pino({ level: "silent" }), maxBodyBytes = 1024 * 1024 } = options;
+  const database = await freshDatabase();
+  const adminKey = `admin-${randomBytes(12).toString("hex")}`;
+  let now: number | undefined;
+  const desk = await openDesk({
+    databaseUrl: database.url,
+    logger,
+    now: () => now ?? Date.now(),
+    bootstrapKey: adminKey,
+  });
+  const server = createHttpServer({ logger, maxBodyBytes });
+  await server.register(desk.plugin);
+  await server.ready();
+  return {
+    desk,
+    server,
+    databaseUrl: database.url,
+    adminKey,
+    send: (request) => inject(server, adminKey, request),
+    listen: () => server.listen({ host: "127.0.0.1", port: 0 }),
+    setNow: (to) => {
+      now = to;
+    },
+    close: async () => {
+      await server.close();
+      await desk.close();
+      await database.drop();
+    },
+  };
+}
+
+async function inject(
+  server: FastifyInstance,
+  adminKey: string,
+  { method, path, body, headers }: DeskRequest,
+): Promise<DeskAnswer> {
+  const raw = typeof body === "string" || Buffer.isBuffer(body);
+  const payload = raw ? body : JSON.stringify(body);
+  const answer = await server.inject({
+    method,
+    url: path,
+    headers: {
+      authorization: `Bearer ${adminKey}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(payload === undefined ? {} : { payload }),
+  });
+  const isJson = /json/.test(String(answer.headers["content-type"]));
+  return {
+    status: answer.statusCode,
+    headers: answer.headers as Record<string, string>,
+    text: answer.body,
+    json: isJson ? (JSON.parse(answer.body) as unknown) : undefined,
+  };
+}
