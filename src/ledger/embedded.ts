@@ -167,11 +167,11 @@ async function adopt(
       () => false,
     ))
   ) {
-    logger?.info({ pid: found.pid }, "adopted the embedded PostgreSQL that was left running");
+    logger?.info({ serverPid: found.pid }, "adopted the embedded PostgreSQL that was left running");
     return found;
   }
   logger?.warn(
-    { pid: found.pid },
+    { serverPid: found.pid },
     "stopping an embedded PostgreSQL that was left running and does not answer",
   );
   await stopPostmaster(found.pid, dataDirectory);
@@ -197,7 +197,7 @@ async function start(
     if (pid !== undefined && (await waitUntilReady(pid, dataDirectory, startTimeoutMs))) {
       try {
         await ensureDatabase(port, password);
-        options.logger?.info({ pid, port }, "embedded PostgreSQL is running");
+        options.logger?.info({ serverPid: pid, port }, "embedded PostgreSQL is running");
         return { pid, port };
       } catch (error) {
         cause = error;
