@@ -137,9 +137,7 @@ async function startApp(
       isReady: () => parts.setup !== undefined,
     });
   }
-  // A command reads from connections and writes to none, so its desk need not be there, only open.
-  const unheard = roles.work ? undefined : { url: `http://127.0.0.1:${config.server.port}`, apiKey: key };
-  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment) ?? unheard;
+  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment, roles.work);
   const open = (next: Config): Promise<OpenSetup> =>
     openSetup(next, { registry: options.registry, logger: engine.logger, now: engine.now, builtIn });
   parts.setup = await open(config);
@@ -183,10 +181,13 @@ function builtInDesk(
   ownUrl: string | undefined,
   key: string,
   environment: Environment,
+  writes: boolean,
 ): { readonly url: string; readonly apiKey: string } | undefined {
   if (ownUrl !== undefined) return { url: ownUrl, apiKey: key };
-  if (environment.deskUrl === undefined || environment.apiKey === undefined) return undefined;
-  return { url: environment.deskUrl, apiKey: environment.apiKey };
+  const { deskUrl, apiKey } = environment;
+  if (deskUrl !== undefined && apiKey !== undefined) return { url: deskUrl, apiKey };
+  // A command reads from connections and writes to none: its desk need not answer, only open.
+  return writes ? undefined : { url: "http://127.0.0.1", apiKey: key };
 }
 
 /** First nothing new comes in by the clock and by rings, then what is under way ends, then the door closes behind it. */
