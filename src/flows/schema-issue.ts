@@ -84,7 +84,11 @@ function messageOf(issue: Issue, node: Located, expected: string): string {
       ? wrongChoice(node.shown, choices)
       : `${found}; expected ${expected}`;
   }
-  if (issue.code === "invalid_format") return `this is not of the right form; expected ${expected}`;
+  if (issue.code === "invalid_format") {
+    // A schema's own words say more than its pattern; zod's begin like this.
+    const says = issue.message.startsWith("Invalid ") ? `expected ${expected}` : issue.message;
+    return `this is not of the right form; ${says}`;
+  }
   if (issue.code === "too_small")
     return `${extent(issue.origin, "few", "short", "small")}; expected ${expected}`;
   if (issue.code === "too_big")

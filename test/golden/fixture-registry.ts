@@ -14,6 +14,10 @@ const shop = defineConnector({
   description: "A made-up shop.",
   config: z.strictObject({
     shop: z.string().regex(/^[a-z]+\.example$/),
+    region: z
+      .string()
+      .regex(/^[a-z]{2}$/, "two letters such as eu are expected")
+      .optional(),
     clientSecret: z.union([secret, z.strictObject({ current: secret, previous: secret.optional() })]),
     apiVersion: z.enum(["2026-04", "2026-07"]).optional(),
     toleranceSeconds: z.int().min(1).optional(),
