@@ -24,13 +24,6 @@ function parseQuantity(
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** The shortest way to write a number of milliseconds as a duration; `parseDuration` gives the number back. */
-export function formatDuration(durationMs: number): string {
-  const rows = Object.entries(unitsMs).toReversed();
-  const [unit, length] = rows.find(([, ms]) => durationMs % ms === 0) ?? ["ms", 1];
-  return `${durationMs / length}${unit}`;
-}
-
 interface Range {
   readonly min?: string;
   readonly max?: string;
