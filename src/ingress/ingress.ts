@@ -146,7 +146,7 @@ function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 100));
 }
 
-async function refuseMethod(_request: FastifyRequest, reply: FastifyReply): Promise<never> {
+async function refuseMethod(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   void reply.header("allow", "POST");
-  throw new AppError("method_not_allowed", "a hook takes POST only");
+  return sendProblem(request, reply, new AppError("method_not_allowed", "a hook takes POST only"));
 }

@@ -257,9 +257,12 @@ describe("a webhook that is refused", () => {
   });
 
   it.each(["GET", "HEAD", "PUT", "DELETE"] as const)("gets 405 when it comes by %s", async (method) => {
-    const { http } = setup();
+    const { http, metrics, lines } = setup();
     const answer = await http.inject({ method, url: "/hooks/shop" });
     expect([answer.statusCode, answer.headers["allow"]]).toEqual([405, "POST"]);
+    // Somebody who looks at the address with a browser is not an event that was lost.
+    expect(await metrics.render()).not.toContain('outcome="rejected"');
+    expect(lines).toEqual([]);
   });
 
   it("gets 500 when the connector fails on it, and the next one is served", async () => {
