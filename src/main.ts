@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { runCommandLine } from "./cli/command-line.ts";
 
-const { env: variables, stdout, stderr } = process;
-process.exitCode = await runCommandLine(process.argv.slice(2), { variables, stdout, stderr });
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  variables: process.env,
+  stdout: process.stdout,
+  stderr: process.stderr,
+});

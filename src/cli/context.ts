@@ -3,6 +3,7 @@ import type { App, AppOptions } from "../app.ts";
 import { createApp } from "../app.ts";
 import type { Environment } from "../config/environment.ts";
 import { readEnvironment } from "../config/environment.ts";
+import { requireConfig } from "../config/require-config.ts";
 import type { Foundation } from "../foundation.ts";
 import { openFoundation } from "../foundation.ts";
 import type { LedgerReader } from "../ledger/reader.ts";
@@ -106,10 +107,13 @@ export async function withApp<T>(
   options: CommonOptions,
   run: (app: App) => Promise<T>,
 ): Promise<T> {
+  const registry = registryOf();
+  const { secrets } = await requireConfig(options.config, environmentOf(context), registry);
   const app = await createApp({
     ...appOptions(context, options),
+    registry,
     roles: { serve: false, work: false },
-    logger: commandLogger(context, []),
+    logger: commandLogger(context, secrets),
   });
   try {
     return await run(app);
