@@ -22,19 +22,22 @@ interface Taker {
 const shortestWaitMs = 5;
 
 /**
- * Those of this process who wait for one target's budget, first come, first served. No more than a window's weight is asked for at a time,
- * and nobody asks while the window is known to be used up. A call heavier than a window counts as a whole one.
+ * Those of this process who wait for one target's budget, first come, first served. No more is asked for at a time than the window had
+ * left, and nothing while it is known to be used up. A call heavier than a window counts as a whole one.
  */
 export class BudgetLine {
   #counter: Counter;
   readonly #waiting: Taker[] = [];
   #arrivals = 0;
   #weightAsked = 0;
+  /** What the window had left by the last answer. */
+  #left: number;
   /** Runs while the window is used up. */
   #timer: NodeJS.Timeout | undefined;
 
   constructor(counter: Counter) {
     this.#counter = counter;
+    this.#left = counter.calls;
   }
 
   /** Resolves when the call may be made; rejects with the signal's reason when it is aborted first. */
@@ -78,7 +81,7 @@ export class BudgetLine {
       const next = this.#waiting[0];
       if (next === undefined) return;
       const weight = Math.min(next.weight, calls);
-      if (this.#weightAsked > 0 && this.#weightAsked + weight > calls) return;
+      if (this.#weightAsked > 0 && this.#weightAsked + weight > this.#left) return;
       this.#waiting.shift();
       void this.#ask(next, weight);
     }
@@ -88,6 +91,7 @@ export class BudgetLine {
     this.#weightAsked += weight;
     try {
       const answer = await this.#counter.consume(weight);
+      this.#left = answer.remaining;
       if (answer.granted) taker.resolve();
       else if (!taker.signal.aborted) this.#putBack(taker);
       if (!answer.granted || answer.remaining === 0) this.#closeFor(answer.windowEndsInMs);
@@ -107,11 +111,14 @@ export class BudgetLine {
   #closeFor(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#open(), Math.max(ms, shortestWaitMs));
+    // Whoever waits holds more than this timer; a process that ends must not wait for a window.
+    this.#timer.unref();
   }
 
   #open(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#left = this.#counter.calls;
     this.#advance();
   }
 }

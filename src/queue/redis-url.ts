@@ -44,7 +44,7 @@ export function parseRedisUrl(url: string): RedisAddress {
 }
 
 function parseNode(text: string): { host: string; port: number } | undefined {
-  const match = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]]+)(?::(?<port>\d{1,5}))?$/.exec(text);
+  const match = /^(?<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?<port>\d{1,5}))?$/.exec(text);
   const host = match?.groups?.["host"];
   if (host === undefined) return undefined;
   return { host: host.replace(/^\[(.*)\]$/, "$1"), port: Number(match?.groups?.["port"] ?? 6379) };
@@ -92,7 +92,7 @@ export function connectRedis(address: RedisAddress, use: "failingFast" | "waitin
   });
 }
 
-/** Resolves when the client is connected, or when that has taken long enough; it goes on trying by itself. */
+/** Resolves when the client is connected, or could not be connected at first; it goes on trying by itself. */
 export async function connected(client: RedisClient): Promise<void> {
   if (client.status === "ready") return;
   await once(client, "ready", { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);

@@ -301,9 +301,12 @@ export function describeQueue(name: string, open: () => Promise<QueueFixture>): 
         const child = spawn(process.execPath, [holder, "desk", options], {
           stdio: ["ignore", "pipe", "inherit"],
         });
-        await once(child.stdout, "data");
-        child.kill("SIGKILL");
-        await once(child, "exit");
+        try {
+          await once(child.stdout, "data", { signal: AbortSignal.timeout(15_000) });
+        } finally {
+          child.kill("SIGKILL");
+          await once(child, "exit");
+        }
       }
       const { next } = await listen(queue);
       expect((await next()).lanes).toEqual(["survivor"]);
