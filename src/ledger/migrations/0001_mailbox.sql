@@ -112,20 +112,23 @@ language sql stable as $$
 $$;
 
 -- Leases those of the lanes that have due mail and are free, then reads their mail. Two statements on purpose: the second one has its own
--- snapshot, taken when the leases are ours, so mail that the last holder finished while we waited for its row is not seen again.
+-- snapshot, taken when the leases are ours, so mail that the last holder finished while we waited for its row is not seen again. The plans are
+-- generic on purpose: planning anew for each call costs several times what the call itself does.
 create function claim_lanes(p_target text[], p_lane text[], p_owner text, p_lease_ms integer, p_take integer)
 returns table (lane_index integer, fence bigint, paused_ms double precision, letter mail)
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-  got_target text[];
-  got_lane text[];
+  got_index bigint[];
   got_fence bigint[];
 begin
   with asked as materialized (
-    select a.target, a.lane
-    from unnest(p_target, p_lane) as a(target, lane)
-    where lane_head_due(a.target, a.lane) <= clock_timestamp()
+    select a.target, a.lane, a.i
+    from unnest(p_target, p_lane) with ordinality as a(target, lane, i)
+    cross join lateral (
+      select d.due_at from delivery d where d.status = 0 and d.target = a.target and d.lane = a.lane order by d.id limit 1
+    ) head
+    where head.due_at <= clock_timestamp()
       and not exists (select 1 from target_pause p where p.target = a.target and p.until > clock_timestamp())
     order by a.target, a.lane
   ), got as (
@@ -137,7 +140,8 @@ begin
       where l.until <= clock_timestamp()
     returning l.target, l.lane, l.fence
   )
-  select array_agg(g.target), array_agg(g.lane), array_agg(g.fence) into got_target, got_lane, got_fence from got g;
+  select array_agg(a.i), array_agg(g.fence) into got_index, got_fence
+  from got g join asked a on a.target = g.target and a.lane = g.lane;
 
   return query
     select min(a.i)::integer, null::bigint, extract(epoch from p.until - clock_timestamp())::double precision * 1000, null::mail
@@ -146,10 +150,9 @@ begin
     group by p.target, p.until;
 
   return query
-    select a.i::integer, g.fence, null::double precision, m
-    from unnest(got_target, got_lane, got_fence) as g(target, lane, fence)
-    join unnest(p_target, p_lane) with ordinality as a(target, lane, i) on a.target = g.target and a.lane = g.lane
-    left join lateral lane_mail(g.target, g.lane, p_take) m on true;
+    select g.i::integer, g.fence, null::double precision, m
+    from unnest(got_index, got_fence) as g(i, fence)
+    left join lateral lane_mail(p_target[g.i], p_lane[g.i], p_take) m on true;
 end
 $$;
 
@@ -162,25 +165,24 @@ create function settle_lanes(
   p_lease_ms integer, p_take integer
 )
 returns table (lane_index integer, held boolean, kept boolean, next_due_ms double precision, letter mail)
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
-  held_lanes integer[];
-  kept_lanes integer[];
+  held_lanes bigint[];
+  kept_lanes bigint[];
+  held_due double precision[];
 begin
-  select coalesce(array_agg(h.i), '{}') into held_lanes from (
-    select a.i::integer
+  with held as materialized (
+    select a.i
     from unnest(p_target, p_lane, p_owner, p_fence) with ordinality as a(target, lane, owner, fence, i)
     join lane_lease l on l.target = a.target and l.lane = a.lane
     where l.owner = a.owner and l.fence = a.fence
     order by l.target, l.lane
     for update of l
-  ) h;
-
-  with settled as (
-    select * from unnest(p_index, p_delivery, p_status, p_due_in_ms, p_counts, p_started, p_duration, p_outcome, p_code, p_message, p_receipts)
+  ), settled as materialized (
+    select s.* from unnest(p_index, p_delivery, p_status, p_due_in_ms, p_counts, p_started, p_duration, p_outcome, p_code, p_message, p_receipts)
       as s(index, delivery, status, due_in_ms, counts, started, duration, outcome, code, message, receipts)
-    where s.index = any (held_lanes)
+    where exists (select 1 from held h where h.i = s.index)
   ), updated as (
     update delivery d set
       status = s.status,
@@ -191,29 +193,39 @@ begin
       reason = s.message
     from settled s
     where d.id = s.delivery and d.status = 0
-    returning d.id, d.attempts
+    returning d.id, d.attempts, s.started, s.duration, s.outcome, s.code, s.message, s.receipts
+  ), recorded as (
+    insert into attempt (delivery, number, started_at, duration_ms, outcome, code, message, receipts)
+    select u.id, u.attempts, u.started, u.duration, u.outcome, u.code, u.message, u.receipts::json from updated u
   )
-  insert into attempt (delivery, number, started_at, duration_ms, outcome, code, message, receipts)
-  select s.delivery, u.attempts, s.started, s.duration, s.outcome, s.code, s.message, s.receipts::json
-  from settled s join updated u on u.id = s.delivery;
+  select coalesce(array_agg(h.i), '{}') into held_lanes from held h;
 
-  select coalesce(array_agg(a.i), '{}') into kept_lanes
-  from unnest(p_target, p_lane) with ordinality as a(target, lane, i)
-  where a.i = any (held_lanes) and lane_head_due(a.target, a.lane) <= clock_timestamp()
-    and not exists (select 1 from target_pause p where p.target = a.target and p.until > clock_timestamp());
-
-  delete from lane_lease l
-  using unnest(p_target, p_lane) with ordinality as a(target, lane, i)
-  where l.target = a.target and l.lane = a.lane and a.i = any (held_lanes) and a.i <> all (kept_lanes);
-
-  update lane_lease l set until = clock_timestamp() + p_lease_ms * interval '1 millisecond'
-  from unnest(p_target, p_lane) with ordinality as a(target, lane, i)
-  where l.target = a.target and l.lane = a.lane and a.i = any (kept_lanes);
+  with head as materialized (
+    select g.i, p_target[g.i] as target, p_lane[g.i] as lane, d.due_at,
+      coalesce(d.due_at <= clock_timestamp(), false)
+        and not exists (select 1 from target_pause p where p.target = p_target[g.i] and p.until > clock_timestamp()) as more
+    from unnest(held_lanes) as g(i)
+    left join lateral (
+      select due_at from delivery where status = 0 and target = p_target[g.i] and lane = p_lane[g.i] order by id limit 1
+    ) d on true
+  ), freed as (
+    delete from lane_lease l using head h where l.target = h.target and l.lane = h.lane and not h.more
+  ), prolonged as (
+    update lane_lease l set until = clock_timestamp() + p_lease_ms * interval '1 millisecond'
+    from head h where l.target = h.target and l.lane = h.lane and h.more
+  )
+  select array_agg(h.i), array_agg(extract(epoch from h.due_at - clock_timestamp())::double precision * 1000),
+    coalesce(array_agg(h.i) filter (where h.more), '{}')
+  into held_lanes, held_due, kept_lanes from head h;
 
   return query
-    select a.i::integer, a.i = any (held_lanes), a.i = any (kept_lanes),
-      case when a.i = any (held_lanes) then extract(epoch from lane_head_due(a.target, a.lane) - clock_timestamp())::double precision * 1000 end, m
-    from unnest(p_target, p_lane) with ordinality as a(target, lane, i)
-    left join lateral lane_mail(a.target, a.lane, case when a.i = any (kept_lanes) then p_take else 0 end) m on true;
+    select h.i::integer, true, false, h.due_ms, null::mail
+    from unnest(held_lanes, held_due) as h(i, due_ms) where h.i <> all (kept_lanes);
+  if cardinality(kept_lanes) = 0 then return; end if;
+  return query
+    select h.i::integer, true, true, h.due_ms, m
+    from unnest(held_lanes, held_due) as h(i, due_ms)
+    left join lateral lane_mail(p_target[h.i], p_lane[h.i], p_take) m on true
+    where h.i = any (kept_lanes);
 end
 $$;
