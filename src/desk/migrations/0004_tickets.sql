@@ -215,8 +215,12 @@ begin
   after.assignee := case when p ? 'assignee' then p->>'assignee' else before.assignee end;
   after.custom_fields := merge_fields(before.custom_fields, p->'custom_fields');
   if p ? 'requester' then after.requester := requester_of(p->'requester', p_actor); end if;
-  after.tags := case when p ? 'set_tags' then tags_of(p->'set_tags') else array(select t from unnest(before.tags) as t where t <> all (tags_of(p->'remove')))
-    || array(select t from unnest(tags_of(p->'tags')) as t where t <> all (before.tags)) end;
+  if p ? 'set_tags' then
+    after.tags := tags_of(p->'set_tags');
+  elsif p ? 'tags' or p ? 'remove' then
+    after.tags := array(select t from unnest(before.tags) as t where t <> all (tags_of(p->'remove')))
+      || array(select t from unnest(tags_of(p->'tags')) as t where t <> all (before.tags));
+  end if;
   if after = before and p_more is null then return false; end if;
 
   closes := after.status in ('solved', 'closed');
@@ -305,7 +309,7 @@ create function report_ticket(before ticket, p jsonb, p_result text, p_actor tex
 declare
   contact bigint := requester_of(p->'requester', p_actor);
   message bigint;
-  news jsonb := jsonb_build_object('tags', p->'tags');
+  news jsonb := case when p ? 'tags' then jsonb_build_object('tags', p->'tags') else '{}' end;
   more jsonb;
 begin
   if p ? 'orders' then more := order_differences(before.id, link_orders(before.id, p->'orders', p_actor), '{}'); end if;

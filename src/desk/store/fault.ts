@@ -34,7 +34,8 @@ function toStoreError(error: unknown): AppError {
     );
   }
   // Class 22 is a value that PostgreSQL cannot hold, such as a time outside its calendar. Its own words quote the value.
-  if (code.startsWith("22")) return new AppError("bad_request", "a value of the request cannot be stored");
+  if (code.startsWith("22"))
+    return new AppError("bad_request", "a value of the request cannot be stored", { cause: error });
   return toLedgerError(error);
 }
 
