@@ -73,8 +73,20 @@ export function parseNode<S extends z.ZodType>(
   const resolved = resolver.resolve(node, [schema], false);
   const result = schema.safeParse(plainOf(resolved));
   if (result.success) return result.data;
-  problems.push(...problemsOf(result.error.issues, resolved, schema));
-  return undefined;
+  const found = problemsOf(result.error.issues, resolved, schema);
+  problems.push(...found);
+  if (found.length > 0) return undefined;
+  // All that is wrong is what a reference without a value left behind.
+  return schema.safeParse(plainOf(withoutUnresolved(resolved))).data;
+}
+
+function withoutUnresolved(node: Located): Located {
+  if (node.kind === "list") return { ...node, items: node.items.map(withoutUnresolved) };
+  if (node.kind !== "map") return node;
+  const entries = node.entries
+    .filter(({ value }) => !(value.kind === "text" && value.unresolved))
+    .map((entry) => ({ ...entry, value: withoutUnresolved(entry.value) }));
+  return { ...node, entries };
 }
 
 function split(node: LocatedMap): [LocatedMap, LocatedMap] {
@@ -110,6 +122,7 @@ async function parseSettings(
   const resolved = resolver.resolve(node, [schema], false);
   const result = await schema.safeParseAsync(plainOf(resolved));
   if (result.success) return { value: result.data };
-  problems.push(...problemsOf(result.error.issues, resolved, schema, engineKeys));
-  return undefined;
+  const found = problemsOf(result.error.issues, resolved, schema, engineKeys);
+  problems.push(...found);
+  return found.length > 0 ? undefined : { value: plainOf(resolved) };
 }

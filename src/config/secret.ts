@@ -79,7 +79,7 @@ function resolveText(resolving: Resolving, node: LocatedText, escapeHoles: boole
       const start = offset + match.index;
       pieces.push({ text: text.slice(end, match.index), offset: offset + end, moves: true });
       end = match.index + match[0].length;
-      const result =
+      const result: Resolved =
         match[0] === "$${" ? { value: "${" } : valueOf(resolving, match[1] ?? "", match[2] === "}");
       if ("problem" in result) {
         unresolved = true;
@@ -87,6 +87,7 @@ function resolveText(resolving: Resolving, node: LocatedText, escapeHoles: boole
       } else {
         const value = escapeHoles ? result.value.replaceAll("{{", '{{ "{{" }}') : result.value;
         pieces.push({ text: value, offset: start, moves: false });
+        unresolved ||= result.unresolved === true;
       }
     }
     pieces.push({ text: text.slice(end), offset: offset + end, moves: true });
@@ -97,11 +98,9 @@ function resolveText(resolving: Resolving, node: LocatedText, escapeHoles: boole
 const malformed =
   "`${` starts a reference; expected `${NAME}`, `${NAME:-default}` or `${file:/path}`, or `$${` for the characters themselves";
 
-function valueOf(
-  { source, found }: Resolving,
-  inside: string,
-  closed: boolean,
-): { readonly value: string } | { readonly problem: string } {
+type Resolved = { readonly value: string; readonly unresolved?: boolean } | { readonly problem: string };
+
+function valueOf({ source, found }: Resolving, inside: string, closed: boolean): Resolved {
   if (!closed) return { problem: malformed };
   if (inside.startsWith("file:/")) {
     const path = inside.slice("file:".length);
@@ -122,11 +121,8 @@ function valueOf(
     : { value: fallback };
 }
 
-function missing(
-  { placeholder }: SecretSource,
-  problem: string,
-): { readonly value: string } | { readonly problem: string } {
-  return placeholder === undefined ? { problem } : { value: placeholder };
+function missing({ placeholder }: SecretSource, problem: string): Resolved {
+  return placeholder === undefined ? { problem } : { value: placeholder, unresolved: true };
 }
 
 // A text whose holes don't close is no template: in a secret of a connection it is just characters.

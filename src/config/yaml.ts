@@ -20,7 +20,11 @@ const maxDepth = 50;
 /** Parses YAML 1.2. Duplicate keys, keys that are not strings, `__proto__`, unknown tags and unknown aliases are problems. */
 export function parseYaml(file: string, text: string): ParsedFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
+  const document = parseDocument(maskReferences(text), {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: false,
+  });
   const position = (offset: number): ConfigPosition => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(1, line), column: Math.max(1, col) };
@@ -29,7 +33,9 @@ export function parseYaml(file: string, text: string): ParsedFile {
     position: position(pos[0]),
     path: "",
     message:
-      code === "MULTIPLE_DOCS" ? "a second document begins here; expected one in a file" : firstLine(message),
+      code === "MULTIPLE_DOCS"
+        ? "a second document begins here; expected one in a file"
+        : unmask(firstLine(message)),
   }));
   const broken = document.errors.length > 0;
   const empty: LocatedMap = { kind: "map", position: position(0), path: "", entries: [] };
@@ -43,6 +49,22 @@ export function parseYaml(file: string, text: string): ParsedFile {
     problems.push({ position: node.position, path: "", message });
   }
   return { root: empty, problems, broken: false };
+}
+
+// In a `{ … }` mapping YAML would take the braces of `${NAME}` for its own. They are hidden from it behind characters that nobody writes, one for
+// one, so that every place stays where it is.
+const masks = { "{": "\u{E0F0}", "}": "\u{E0F1}" } as const;
+
+function maskReferences(text: string): string {
+  if (text.includes(masks["{"]) || text.includes(masks["}"])) return text;
+  return text.replace(
+    /\$\{[^{}"'\n]*\}/g,
+    (reference) => `$${masks["{"]}${reference.slice(2, -1)}${masks["}"]}`,
+  );
+}
+
+function unmask(text: string): string {
+  return text.replaceAll(masks["{"], "{").replaceAll(masks["}"], "}");
 }
 
 function firstLine(message: string): string {
@@ -109,14 +131,15 @@ function readEntry(
     refuse(reading, start, path, "a key has to be a string; put it in quotes");
     return undefined;
   }
-  if (key.value === "__proto__") {
+  const name = unmask(key.value);
+  if (name === "__proto__") {
     refuse(reading, start, path, "`__proto__` is not accepted as a key");
     return undefined;
   }
-  const inner = join(path, key.value);
+  const inner = join(path, name);
   const keyPosition = reading.position(start);
   const located = value ? read(reading, value as Node, inner, depth + 1) : nothing(keyPosition, inner);
-  return { key: key.value, keyPosition, value: located };
+  return { key: name, keyPosition, value: located };
 }
 
 function readScalar(reading: Reading, node: Scalar, path: string, start: number): Located {
@@ -128,13 +151,14 @@ function readScalar(reading: Reading, node: Scalar, path: string, start: number)
   if (typeof value !== "string") {
     return refuse(reading, start, path, "this is no text, number or boolean; expected one of these");
   }
+  const text = unmask(value);
   const writing = writingOf(node);
   // Places inside a text are asked for only when something in it is wrong.
   const at = (offset: number): ConfigPosition => {
     const written = reading.text.slice(start, node.range?.[1] ?? start);
-    return reading.position(start + (offsetsIn(written, value, writing)[offset] ?? written.length));
+    return reading.position(start + (offsetsIn(written, text, writing)[offset] ?? written.length));
   };
-  return { kind: "text", text: value, shown: value, position, path, at };
+  return { kind: "text", text, shown: text, position, path, at };
 }
 
 function refuse(reading: Reading, offset: number, path: string, message: string): Located {

@@ -172,3 +172,23 @@ describe("what only open connections can tell", () => {
     ]);
   });
 });
+
+describe("a configuration that is checked where its secrets are not", () => {
+  test("is right when only their values are missing, whatever form they must have", async () => {
+    const text = whole
+      .replace("acme.example", "${SHOP}")
+      .replace("https://hooks.example/", "${URL}")
+      .replace("${PORT:-9001}", "${PORT}");
+    const path = write("a.yaml", text);
+    const result = await loadConfig({ path, registry: fixtureRegistry, env: {}, placeholder: "placeholder" });
+    expect(result.ok ? [...result.config.connections.keys()] : result.problems).toEqual(["shop", "desk"]);
+  });
+
+  test("is wrong when more than that is", async () => {
+    const path = write("a.yaml", whole.replace("concurrency: 3", "concurency: 3"));
+    const result = await loadConfig({ path, registry: fixtureRegistry, env: {}, placeholder: "placeholder" });
+    expect(result.ok ? [] : result.problems.map((problem) => problem.path)).toEqual([
+      "connections.shop.concurency",
+    ]);
+  });
+});

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { parseYaml } from "../../src/config/yaml.ts";
-import { valueOf } from "../../src/flows/located.ts";
+import { plainOf, valueOf } from "../../src/flows/located.ts";
 import type { LocatedText } from "../../src/flows/located.ts";
 
 /** The character of the source at which a character of the text is said to stand. */
@@ -59,6 +59,18 @@ describe("places inside a text", () => {
 });
 
 describe("what YAML may hold", () => {
+  test("references need no quotes in a mapping on one line", () => {
+    const source = "shop: { secret: ${NAME:-a}, other: '${B}', port: 1 }\nkey: |\n  ${C} and {{ d }}\n";
+    const { root, problems } = parseYaml("a.yaml", source);
+    expect(problems).toEqual([]);
+    expect(plainOf(root)).toEqual({
+      shop: { secret: "${NAME:-a}", other: "${B}", port: 1 },
+      key: "${C} and {{ d }}\n",
+    });
+    const text = valueOf(root, "key") as LocatedText;
+    expect(characterAt(source, text, text.text.indexOf("and"))).toBe("a");
+  });
+
   test("an alias stands for its anchor", () => {
     const { root, problems } = parseYaml("a.yaml", "one: &x text\nkey: *x\n");
     expect(problems).toEqual([]);
