@@ -93,4 +93,6 @@ export function isOperationName(name: string): name is OperationName {
 }
 
 /** One mapped operation, ready to be sent to the target of its flow. */
-export type Operation = { [N in OperationName]: { readonly name: N; readonly input: OperationInput<N> } }[OperationName];
+export type Operation = {
+  [N in OperationName]: { readonly name: N; readonly input: OperationInput<N> };
+}[OperationName];

@@ -61,6 +61,8 @@ export interface ConnectorDefinition<S extends z.ZodType = z.ZodType> {
 }
 
 /** Declares a connector; its result is the default export of the connector's `index.ts`. */
-export function defineConnector<S extends z.ZodType>(definition: ConnectorDefinition<S>): ConnectorDefinition<S> {
+export function defineConnector<S extends z.ZodType>(
+  definition: ConnectorDefinition<S>,
+): ConnectorDefinition<S> {
   return definition;
 }
