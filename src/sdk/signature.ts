@@ -11,15 +11,15 @@ export interface HmacScheme {
   readonly algorithm: "sha1" | "sha256" | "sha512";
   readonly encoding: "hex" | "base64";
   /** What stands before the signature in the header, such as `sha256=`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** What is signed: `{body}`, the raw bytes, unless told; `{timestamp}` and `{id}` stand for the headers named below. */
-  readonly signedContent?: string;
-  readonly timestampHeader?: string;
-  readonly idHeader?: string;
+  readonly signedContent?: string | undefined;
+  readonly timestampHeader?: string | undefined;
+  readonly idHeader?: string | undefined;
   /** How far the timestamp may be from our clock; not looked at when absent. */
-  readonly toleranceSeconds?: number;
+  readonly toleranceSeconds?: number | undefined;
   /** How the secret is written; `utf8` unless told. */
-  readonly secretEncoding?: "utf8" | "base64" | "hex";
+  readonly secretEncoding?: "utf8" | "base64" | "hex" | undefined;
 }
 
 /** Verifies HMAC signatures. Several secrets may be live at once, so that one can be replaced without losing a request. */
@@ -48,7 +48,7 @@ interface StandardWebhooksOptions {
   /** Written `whsec_<base64>`; the prefix may be left out. */
   readonly secrets: readonly string[];
   /** 300 unless told. */
-  readonly toleranceSeconds?: number;
+  readonly toleranceSeconds?: number | undefined;
 }
 
 const standardScheme = {
