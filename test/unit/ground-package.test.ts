@@ -41,6 +41,35 @@ describe("package.json", () => {
   });
 });
 
+describe("package-lock.json", () => {
+  const lock = JSON.parse(readFileSync(posix.join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<
+      string,
+      { readonly optionalDependencies?: Record<string, string>; readonly resolved?: string }
+    >;
+  };
+
+  // `npm ci` refuses a lockfile that lacks one, also where the package is for another platform.
+  it("has every optional package of every package", () => {
+    const isThere = (path: string, name: string): boolean => {
+      const folders = path.split("/node_modules/");
+      return folders.some((_, depth) => {
+        const above = folders.slice(0, folders.length - depth).join("/node_modules/");
+        return `${above}/node_modules/${name}` in lock.packages || `node_modules/${name}` in lock.packages;
+      });
+    };
+    const wanted = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).map((name) => ({ path, name })),
+    );
+    expect(wanted.length).toBeGreaterThan(50);
+    expect(wanted.filter(({ path, name }) => !isThere(path, name))).toEqual([]);
+  });
+
+  it("names no address that packages were fetched from", () => {
+    expect(Object.values(lock.packages).filter((one) => one.resolved?.startsWith("http"))).toEqual([]);
+  });
+});
+
 describe("the text of the project", () => {
   const folders = ["src", "connectors", "config", "test", "bench", "demo", "docs"];
   const atRoot = readdirSync(root, { withFileTypes: true }).filter(
