@@ -43,7 +43,13 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
     const onError = (error: Error & { code?: string }): void => {
       logger.warn({ code: error.code ?? "unknown" }, "a connection to the database was lost");
     };
-    const ledger = await openLedger({ databaseUrl, maxWaitingAppends: options.maxWaitingAppends, onError });
+    const ledger = await openLedger({
+      databaseUrl,
+      maxWaitingAppends: options.maxWaitingAppends,
+      // The data directory of an embedded database is locked: whoever held leases in it has been killed.
+      sole: environment.databaseUrl === undefined && !options.visiting,
+      onError,
+    });
     closers.push(ledger.close);
     const { redisUrl } = environment;
     const queue = await openBullmqQueue({

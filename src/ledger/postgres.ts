@@ -17,6 +17,8 @@ interface LedgerOptions {
   readonly databaseUrl: string;
   /** Appends that may wait before one more is refused with `ledger_busy`. */
   readonly maxWaitingAppends: number;
+  /** No other process works on this database: leases found in it are of one that is gone, and are dropped rather than waited out. */
+  readonly sole?: boolean;
   /** Called with every error of an idle connection; the pool replaces the connection by itself. */
   readonly onError: (error: Error) => void;
 }
@@ -58,6 +60,7 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
     await guarded(() =>
       migrate(durable, { schema: ledgerSchema, directory: new URL("./migrations/", import.meta.url) }),
     );
+    if (options.sole === true) await guarded(() => durable.query("delete from lane_lease"));
   } catch (error) {
     await close();
     throw error;
