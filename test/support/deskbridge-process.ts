@@ -26,7 +26,7 @@ export interface DeskbridgeProcess {
   readonly url: string;
   /** Everything that it has written so far. */
   readonly output: () => string;
-  /** Resolves when the output holds this text; throws when the process ends first, or after 30 seconds. */
+  /** Resolves when the output holds this text; throws when the process ends first, or after a minute. */
   readonly printed: (text: string) => Promise<void>;
   readonly kill: (signal: NodeJS.Signals) => void;
   readonly ended: Promise<ProcessEnd>;
@@ -47,6 +47,7 @@ export interface DeskbridgeHome {
 
 const program = resolve(import.meta.dirname, "../../src/main.ts");
 const readyWithinMs = 60_000;
+const printedWithinMs = 60_000;
 
 export async function deskbridgeHome(): Promise<DeskbridgeHome> {
   const folder = await temporaryDataDir();
@@ -104,13 +105,14 @@ async function endOf(child: ChildProcess): Promise<ProcessEnd> {
 }
 
 async function untilPrinted(child: ChildProcess, output: () => string, wanted: string): Promise<void> {
-  const timeout = AbortSignal.timeout(30_000);
+  const until = Date.now() + printedWithinMs;
   while (!output().includes(wanted)) {
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`deskbridge ended before it said "${wanted}":\n${output().slice(-2000)}`);
+    const ended = child.exitCode !== null || child.signalCode !== null;
+    if (ended || Date.now() > until) {
+      const what = ended ? "ended before it said" : "did not say";
+      throw new Error(`deskbridge ${what} "${wanted}":\n${output().slice(-2000)}`);
     }
-    if (timeout.aborted) throw new Error(`deskbridge did not say "${wanted}":\n${output().slice(-2000)}`);
-    await Promise.race([once(child.stdout as NodeJS.EventEmitter, "data"), pause(50)]);
+    await pause(20);
   }
 }
 
