@@ -97,7 +97,11 @@ function operation(at: unknown): JsonSchema {
 }
 
 function fromZod(schema: z.ZodType): JsonSchema {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+  const {
+    $schema: _,
+    definitions: __,
+    ...rest
+  } = z.toJSONSchema(schema, {
     io: "input",
     target: "draft-07",
     unrepresentable: "any",
@@ -109,7 +113,17 @@ function fromZod(schema: z.ZodType): JsonSchema {
       if (jsonSchema.type === "string" && typeof jsonSchema.default === "number") delete jsonSchema.default;
     },
   });
-  return rest;
+  return withoutDefinitions(rest) as JsonSchema;
+}
+
+// What refers to itself (any JSON value, a tree) is left open: an editor has nothing to offer there.
+function withoutDefinitions(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withoutDefinitions);
+  if (!isSchema(schema)) return schema;
+  if (typeof schema.$ref === "string") return {};
+  return Object.fromEntries(
+    Object.entries(schema).map(([keyword, value]) => [keyword, withoutDefinitions(value)]),
+  );
 }
 
 const reference = { type: "string", pattern: "\\$\\{" };

@@ -38,7 +38,7 @@ function problemsOfIssue(
   }
   const expected = expectation(issue, schema);
   const { node, rest } = follow(root, issue.path);
-  if (node.kind === "text" && node.unresolved) return [];
+  if (isUnresolved(node, rest.length === 0 && issue.code === "custom")) return [];
   const path = issue.path.reduce<string>(join, root.path);
   if (rest.length > 0) {
     const message = `\`${String(rest[0])}\` is missing; expected ${expected}`;
@@ -47,6 +47,14 @@ function problemsOfIssue(
   const offset = issue.code === "custom" ? (issue.params?.offset as unknown) : undefined;
   const position = typeof offset === "number" && node.kind === "text" ? node.at(offset) : node.position;
   return [{ position, path, message: messageOf(issue, node, expected) }];
+}
+
+// A schema's own check of a whole may fail on a part that has no value.
+function isUnresolved(node: Located, deep: boolean): boolean {
+  if (node.kind === "text") return node.unresolved === true;
+  if (!deep || node.kind === "scalar") return false;
+  const parts = node.kind === "list" ? node.items : node.entries.map(({ value }) => value);
+  return parts.some((part) => isUnresolved(part, deep));
 }
 
 function unknownKeys(
