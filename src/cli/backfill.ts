@@ -9,6 +9,7 @@ import { untilInterrupted } from "./interrupt.ts";
 import { createProgress } from "./progress.ts";
 import type { ChosenSources } from "./source-choice.ts";
 import { chooseSources } from "./source-choice.ts";
+import { countOf } from "./table.ts";
 
 interface BackfillOptions extends CommonOptions {
   readonly since: string;
@@ -119,8 +120,7 @@ async function unfinishedUntil(
 }
 
 function countsText({ accepted, duplicates }: Pick<BackfillResult, "accepted" | "duplicates">): string {
-  const count = (number: number): string => number.toLocaleString("en-US");
-  return `${count(accepted)} new events, ${count(duplicates)} known already`;
+  return `${countOf(accepted, "new event")}, ${duplicates.toLocaleString("en-US")} known already`;
 }
 
 function resultLine(name: string, result: BackfillResult): string {

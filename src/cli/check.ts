@@ -7,7 +7,7 @@ import { openSetup } from "../jobs/connections.ts";
 import { addJsonOption, groups } from "./argument.ts";
 import type { CliContext } from "./context.ts";
 import { commandLogger, printJson, printLine, registryOf } from "./context.ts";
-import { createPaint, oneLine } from "./table.ts";
+import { countOf, createPaint, oneLine } from "./table.ts";
 
 interface CheckOptions {
   readonly allowMissingSecrets?: boolean;
@@ -58,7 +58,7 @@ async function checkPath(path: string, context: CliContext, allowMissing: boolea
   });
   try {
     const env = context.variables;
-    const registry = registryOf();
+    const registry = registryOf(context);
     const result = await loadConfig({
       path,
       registry,
@@ -83,7 +83,7 @@ async function checkPath(path: string, context: CliContext, allowMissing: boolea
 /** Only open connections can tell whether they can do what flows ask of them. */
 async function tryToOpen(config: Config, context: CliContext): Promise<void> {
   const setup = await openSetup(config, {
-    registry: registryOf(),
+    registry: registryOf(context),
     logger: commandLogger(context, config.secrets),
     now: Date.now,
     builtIn: { url: "http://127.0.0.1", apiKey: placeholder },
@@ -100,9 +100,9 @@ function problemLines(path: string, error: unknown): readonly string[] {
 
 function checkReport({ path, ok, connections, flows, problems }: CheckedPath, context: CliContext): string {
   const paint = createPaint(context);
-  if (ok) return `${paint.good("✓")} ${path}: ${connections} connections, ${flows} flows`;
-  const count = problems.length === 1 ? "one problem" : `${problems.length} problems`;
-  return [`${paint.bad("✗")} ${path}: ${count}`, ...problems.map((problem) => `  ${oneLine(problem)}`)].join(
-    "\n",
-  );
+  if (ok)
+    return `${paint.good("✓")} ${path}: ${countOf(connections, "connection")}, ${countOf(flows, "flow")}`;
+  const title = `${paint.bad("✗")} ${path}: ${countOf(problems.length, "problem")}`;
+  // From the start of the line, where editors look for a place in a file.
+  return [title, ...problems.map(oneLine)].join("\n");
 }

@@ -25,7 +25,9 @@ export async function runCommandLine(
     // Commander has said what is wrong, or has printed the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { code, message } = toAppError(error);
-    stderr.write(`${code}: ${message}\n${errorCatalogue[code].remedy}\n`);
+    // These two say themselves what to do; their remedy in the catalogue is for callers of the API.
+    const remedy = code === "bad_request" || code === "not_found" ? "" : `${errorCatalogue[code].remedy}\n`;
+    stderr.write(`${code}: ${message}\n${remedy}`);
     return 1;
   }
 }

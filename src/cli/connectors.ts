@@ -41,7 +41,7 @@ export function addConnectorsVerb(program: Command, context: CliContext): void {
     .description("the connectors that are installed, their settings, and what those in use offer")
     .helpGroup(groups.configure);
   addJsonOption(addConfigOption(command)).action(async (options: ConnectorsOptions) => {
-    const registry = registryOf();
+    const registry = registryOf(context);
     const offers = await offersInUse(registry, context, options.config);
     const connectors: InstalledConnector[] = [];
     for (const name of await registry.names()) {
@@ -55,7 +55,7 @@ export function addConnectorsVerb(program: Command, context: CliContext): void {
       });
     }
     if (options.json === true) printJson(context, connectors);
-    else printLine(context, connectorTable(connectors));
+    else printLine(context, connectorTable(connectors, context.stdout.columns));
   });
 }
 
@@ -110,7 +110,7 @@ function settingsOf({ config }: ConnectorDefinition): InstalledConnector["settin
 }
 
 /** The connectors for people; settings that must be given are marked with a star. */
-export function connectorTable(connectors: readonly InstalledConnector[]): string {
+export function connectorTable(connectors: readonly InstalledConnector[], width: number | undefined): string {
   const rows = connectors.map(({ name, description, settings, offers }) => [
     name,
     description,
@@ -118,8 +118,12 @@ export function connectorTable(connectors: readonly InstalledConnector[]): strin
     offers === null ? "-" : offersText(offers),
   ]);
   return formatTable(
-    ["connector", "what it is", "settings (* needed)", "offers"].map((title) => ({ title })),
+    [
+      { title: "connector" },
+      ...["what it is", "settings (* needed)", "offers"].map((title) => ({ title, long: true })),
+    ],
     rows,
+    width,
   );
 }
 

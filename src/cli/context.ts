@@ -24,6 +24,8 @@ export interface CliSurroundings {
   readonly stdout: OutputStream;
   /** Everything that is said besides: warnings, progress, errors. */
   readonly stderr: OutputStream;
+  /** Instead of the connectors of this installation. */
+  readonly registry?: Registry;
 }
 
 /** What every verb gets. */
@@ -44,8 +46,9 @@ export function environmentOf(context: CliSurroundings): Environment {
 }
 
 /** The connectors of this installation, and those of packages beside it. */
-export function registryOf(): Registry {
-  return openRegistry({ connectorsDir: fileURLToPath(new URL("../../connectors/", import.meta.url)) });
+export function registryOf({ registry }: CliSurroundings): Registry {
+  const connectorsDir = fileURLToPath(new URL("../../connectors/", import.meta.url));
+  return registry ?? openRegistry({ connectorsDir });
 }
 
 export function printLine(context: CliSurroundings, line: string): void {
@@ -107,7 +110,7 @@ export async function withApp<T>(
   options: CommonOptions,
   run: (app: App) => Promise<T>,
 ): Promise<T> {
-  const registry = registryOf();
+  const registry = registryOf(context);
   const { secrets } = await requireConfig(options.config, environmentOf(context), registry);
   const app = await createApp({
     ...appOptions(context, options),
@@ -129,7 +132,7 @@ export function appOptions(
   return {
     configPath: options.config,
     environment: environmentOf(context),
-    registry: registryOf(),
+    registry: registryOf(context),
     dataDir: options.data,
   };
 }

@@ -16,7 +16,7 @@ import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine, withLedger } from "./context.ts";
 import { deliveryLines, valueLines } from "./event-story-text.ts";
 import type { Paint } from "./table.ts";
-import { clip, createPaint, formatTable, oneLine } from "./table.ts";
+import { clip, countOf, createPaint, formatTable, oneLine } from "./table.ts";
 import { agoText } from "./time-text.ts";
 
 interface ListOptions extends CommonOptions {
@@ -61,10 +61,8 @@ function addList(dead: Command, context: CliContext): void {
   });
 }
 
-/** Dead letters as a table, cut to the terminal's width where there is one. */
+/** Dead letters as a table, fitted to the terminal's width where there is one. */
 export function deadTable(letters: readonly DeadLetter[], now: number, width: number | undefined): string {
-  const reasonWidth = width === undefined ? Infinity : Math.max(20, width - 110);
-  const columns = ["id", "flow", "target", "event", "type", "subject", "died", "why"];
   const rows = letters.map((letter) => [
     String(letter.id),
     clip(letter.flow, 30),
@@ -73,12 +71,10 @@ export function deadTable(letters: readonly DeadLetter[], now: number, width: nu
     letter.type,
     clip(letter.subject, 30),
     letter.finishedAt === null ? "-" : agoText(Date.parse(letter.finishedAt), now),
-    clip(`${letter.code}: ${letter.reason}`, reasonWidth),
+    oneLine(`${letter.code}: ${letter.reason}`),
   ]);
-  return formatTable(
-    columns.map((title) => ({ title })),
-    rows,
-  );
+  const columns = ["id", "flow", "target", "event", "type", "subject", "died"].map((title) => ({ title }));
+  return formatTable([...columns, { title: "why", long: true }], rows, width);
 }
 
 function addShow(dead: Command, context: CliContext): void {
@@ -118,7 +114,7 @@ export function deadReport(letter: FullLetter, paint: Paint): string {
   const retry =
     letter.flow === "(intake)"
       ? "No flow has seen this event, so there is nothing to retry."
-      : `Then: deskbridge dead retry ${letter.id}`;
+      : `Try it again: deskbridge dead retry ${letter.id}`;
   return [
     `${paint.strong(oneLine(letter.flow))} → ${oneLine(letter.target)}: ${paint.bad(`${code}: ${oneLine(letter.reason ?? "")}`)}`,
     "",
@@ -172,7 +168,7 @@ async function ringFor(
 }
 
 function retryReport(wanted: readonly number[], retried: readonly number[]): string {
-  const count = retried.length === 1 ? "1 dead letter is" : `${retried.length} dead letters are`;
+  const count = `${countOf(retried.length, "dead letter")} ${retried.length === 1 ? "is" : "are"}`;
   const left = wanted.filter((id) => !retried.includes(id));
   if (left.length === 0) return `${count} pending again.`;
   return `${count} pending again. Not dead letters that can be retried: ${left.join(", ")}.`;

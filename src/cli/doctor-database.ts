@@ -9,6 +9,7 @@ import { openBullmqQueue } from "../queue/bullmq.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { Finding } from "./finding.ts";
 import { failed, ok, warning } from "./finding.ts";
+import { countOf } from "./table.ts";
 import { durationText } from "./time-text.ts";
 
 const oldestMajor = 14;
@@ -88,9 +89,12 @@ function schemaFinding({ applied, known }: LedgerInspection["migrations"]): Find
       "schema",
       "made by a newer deskbridge; run that one, or restore a backup from before the upgrade",
     );
-  if (applied === known) return ok("schema", `up to date (${known} migrations)`);
+  if (applied === known) return ok("schema", `up to date (${countOf(known, "migration")})`);
   if (applied === 0) return ok("schema", "not there yet; the first start makes it");
-  return warning("schema", `${known - applied} migrations behind; the next start brings it up to date`);
+  return warning(
+    "schema",
+    `${countOf(known - applied, "migration")} behind; the next start brings it up to date`,
+  );
 }
 
 function deliveriesFinding({ pending, dead }: { readonly pending: number; readonly dead: number }): Finding {

@@ -10,7 +10,7 @@ import { examineDatabase, examineDataDir, examineQueue } from "./doctor-database
 import type { Finding } from "./finding.ts";
 import { failed, ok, warning } from "./finding.ts";
 import type { Paint } from "./table.ts";
-import { createPaint } from "./table.ts";
+import { countOf, createPaint } from "./table.ts";
 
 /** `doctor`: is everything there that a start needs? Changes nothing. */
 export function addDoctorVerb(program: Command, context: CliContext): void {
@@ -39,14 +39,14 @@ export function findingLine({ name, state, detail }: Finding, paint: Paint): str
 
 async function* examine(context: CliContext, options: CommonOptions): AsyncGenerator<Finding> {
   const environment = environmentOf(context);
-  const registry = registryOf();
+  const registry = registryOf(context);
   let config: Config | undefined;
   try {
     config = await requireConfig(options.config, environment, registry);
     const { connections, flows, version } = config;
     yield ok(
       "configuration",
-      `${options.config}: ${connections.size} connections, ${flows.length} flows, version ${version}`,
+      `${options.config}: ${countOf(connections.size, "connection")}, ${countOf(flows.length, "flow")}, version ${version}`,
     );
   } catch (error) {
     const { code, message } = toAppError(error);

@@ -1,5 +1,12 @@
-import type { AttemptRow, EventRow } from "../ledger/reader.ts";
-import type { DeliveryStory, Enrichment, EventStory, FlowAnswer, FlowStory } from "./event-story.ts";
+import type { AttemptRow } from "../ledger/reader.ts";
+import type {
+  DeliveryStory,
+  Enrichment,
+  EventStory,
+  FlowAnswer,
+  FlowStory,
+  StoredEvent,
+} from "./event-story.ts";
 import { oneLine } from "./table.ts";
 import type { Paint } from "./table.ts";
 import { durationText } from "./time-text.ts";
@@ -15,9 +22,9 @@ const howItCame: Readonly<Record<string, string>> = {
 export function storyText(story: EventStory, paint: Paint): string {
   const { event, flows } = story;
   return [
-    `${paint.strong(oneLine(event.eventId))} ${oneLine(event.type)} about ${oneLine(event.subject)}, from ${oneLine(event.connection)} (number ${event.sequence})`,
+    `${paint.strong(oneLine(event.id))} ${oneLine(event.type)} about ${oneLine(event.subject)}, from ${oneLine(event.source)} (number ${event.sequence})`,
     "",
-    `  ${event.happenedAt}  happened, by its system's clock`,
+    `  ${event.time}  happened, by its system's clock`,
     `  ${event.receivedAt}  ${howItCame[event.via] ?? oneLine(event.via)}, ${delayText(event)}`,
     `  ${" ".repeat(event.receivedAt.length)}  stored once: a copy with the same id is acknowledged and not stored again`,
     ...enrichmentLines(story.enrichment, paint),
@@ -27,8 +34,8 @@ export function storyText(story: EventStory, paint: Paint): string {
   ].join("\n");
 }
 
-function delayText({ happenedAt, receivedAt }: Pick<EventRow, "happenedAt" | "receivedAt">): string {
-  const delayMs = Date.parse(receivedAt) - Date.parse(happenedAt);
+function delayText({ time, receivedAt }: StoredEvent): string {
+  const delayMs = Date.parse(receivedAt) - Date.parse(time);
   return delayMs >= 0
     ? `${durationText(delayMs)} later`
     : `${durationText(-delayMs)} before it happened: the clocks differ`;
@@ -64,8 +71,15 @@ function flowLines(story: FlowStory, paint: Paint): string[] {
     `${title}  → ${oneLine(delivery.target)}  ${statusText(delivery, paint)}`,
     ...deliveryLines(delivery, paint).map(indent),
     ...changeLines(story).map(indent),
-    ...(answer === undefined ? [] : answerLines(answer, paint).map(indent)),
+    ...(answer === undefined ? [] : presentLines(answer, delivery, paint).map(indent)),
   ];
+}
+
+/** What the flow says now, shorter where that is what is on record. */
+function presentLines(answer: FlowAnswer, delivery: DeliveryStory, paint: Paint): string[] {
+  const same = answer.kind === "fails" && answer.message === delivery.reason;
+  if (same) return [paint.faint("The configuration as it is now fails in the same way.")];
+  return [paint.faint("By the configuration as it is now:"), ...answerLines(answer, paint)];
 }
 
 function indent(line: string): string {
@@ -128,12 +142,9 @@ export function receiptText(receipt: Readonly<Record<string, unknown>>): string 
   return oneLine(`${wordOf("operation").join("")}: ${words.join(" ")}${again}`);
 }
 
-function changeLines({ matched, reason, position, delivery }: FlowStory): string[] {
-  if (position === undefined) {
-    return delivery?.target === "(intake)"
-      ? ["The event is not canonical, so no flow has seen it."]
-      : ["This flow is not configured any more."];
-  }
+function changeLines({ matched, reason, configured, delivery }: FlowStory): string[] {
+  if (delivery?.target === "(intake)") return ["The event is not canonical, so no flow has seen it."];
+  if (configured === false) return ["This flow is not configured any more."];
   return matched === false ? [`By now the flow would leave it: ${reason}`] : [];
 }
 

@@ -24,9 +24,10 @@ export type DeliveryStory = EventWay["deliveries"][number];
 /** One flow's part in the way of an event: what was delivered, and what it would do with the event now. */
 export interface FlowStory {
   readonly flow: string;
-  /** Undefined for a flow that is not configured any more. */
+  /** Whether there is a flow of this name now; null when the configuration cannot be loaded. */
+  readonly configured: boolean | null;
   readonly position: ConfigPosition | undefined;
-  /** Whether its `on:` takes the event, and why not. Undefined for a flow that is not configured any more. */
+  /** Whether the `on:` of the configured flow takes the event, and why not. */
   readonly matched: boolean | undefined;
   readonly reason: string | undefined;
   readonly delivery: DeliveryStory | undefined;
@@ -39,9 +40,17 @@ export type Enrichment =
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly code: string; readonly message: string };
 
+/** An event under the names that events have everywhere, with what the ledger knows of it. `data` and `raw` are there when they are asked for. */
+export interface StoredEvent extends Omit<Event, "data"> {
+  readonly data?: Event["data"];
+  readonly sequence: number;
+  readonly receivedAt: string;
+  readonly via: string;
+}
+
 /** The whole way of one event, for `explain`. */
 export interface EventStory {
-  readonly event: Omit<EventRow, "data" | "raw"> & { readonly data?: unknown; readonly raw?: unknown };
+  readonly event: StoredEvent;
   readonly enrichment: Enrichment;
   /** Those with a delivery first, in the order of their deliveries. */
   readonly flows: readonly FlowStory[];
@@ -60,9 +69,10 @@ interface StoryOptions {
 export function tellStory(way: EventWay, options: StoryOptions): EventStory {
   const { flows = [], showData } = options;
   const delivered = new Set(way.deliveries.map((delivery) => delivery.flow));
-  const { data, raw, ...event } = way.event;
+  const { sequence, receivedAt, via } = way.event;
+  const { data, raw, ...facts } = eventOf(way.event);
   return {
-    event: showData ? { ...event, data, raw } : event,
+    event: { ...facts, sequence, receivedAt, via, ...(showData ? { data, raw } : {}) },
     enrichment: options.enrichment,
     flows: [
       ...way.deliveries.map((delivery) => {
@@ -71,6 +81,7 @@ export function tellStory(way: EventWay, options: StoryOptions): EventStory {
         return {
           flow: delivery.flow,
           delivery,
+          configured: options.flows === undefined ? null : false,
           position: undefined,
           matched: undefined,
           reason: undefined,
@@ -90,6 +101,7 @@ function tellFlow(
   const reason = whyNotSelected(flow, event);
   return {
     flow: flow.name,
+    configured: true,
     position: flow.position,
     matched: reason === undefined,
     reason,

@@ -57,7 +57,7 @@ export function addExplainVerb(program: Command, context: CliContext): void {
 /** What is on record can be told whatever the configuration looks like now. */
 async function loadIfValid(context: CliContext, { config }: ExplainOptions): Promise<Config | undefined> {
   try {
-    return await requireConfig(config, environmentOf(context), registryOf());
+    return await requireConfig(config, environmentOf(context), registryOf(context));
   } catch (error) {
     const { code, message } = toAppError(error);
     printNote(
@@ -94,7 +94,7 @@ async function enrichEvent(
     const setup = await openSetup(
       { ...config, connections: new Map([[own.name, own]]), flows: [] },
       {
-        registry: registryOf(),
+        registry: registryOf(context),
         logger: commandLogger(context, config.secrets),
         now: Date.now,
         builtIn: undefined,

@@ -5,6 +5,7 @@ import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine, withApp } from "./context.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { chooseSources } from "./source-choice.ts";
+import { countOf } from "./table.ts";
 
 interface PollOptions extends CommonOptions {
   readonly source?: string;
@@ -35,7 +36,7 @@ export function addPollVerb(program: Command, context: CliContext): void {
     for (const { source, pages, accepted, duplicates } of polled) {
       printLine(
         context,
-        `${name} ${source}: ${accepted} new events, ${duplicates} known already, ${pages} pages`,
+        `${name} ${source}: ${countOf(accepted, "new event")}, ${duplicates} known already, ${countOf(pages, "page")}`,
       );
     }
   });

@@ -16,7 +16,7 @@ export function addSchemaVerb(program: Command, context: CliContext): void {
     .helpGroup(groups.configure)
     .option("--write [path]", `write it to a file; ${defaultPath} unless told`)
     .action(async ({ write }: { readonly write?: string | true }) => {
-      const text = formatJsonSchema(await configJsonSchema(registryOf()));
+      const text = formatJsonSchema(await configJsonSchema(registryOf(context)));
       if (write === undefined) {
         context.stdout.write(text);
         return;

@@ -6,7 +6,7 @@ import { addDataOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine, withLedger } from "./context.ts";
 import type { Paint } from "./table.ts";
-import { clip, createPaint, formatTable } from "./table.ts";
+import { clip, countOf, createPaint, formatTable } from "./table.ts";
 import { agoText, durationText } from "./time-text.ts";
 
 /** A target's mail and its rings; the rings are null when the queue does not answer. */
@@ -52,7 +52,7 @@ export function statusReport(status: Status, paint: Paint, now: number): string 
   const { pending, done, skipped, dead } = status.deliveries;
   const count = (number: number): string => number.toLocaleString("en-US");
   const parts = [
-    `${count(status.events)} events; deliveries: ${count(pending)} pending, ${count(done)} done, ${count(skipped)} skipped, ${
+    `${countOf(status.events, "event")}; deliveries: ${count(pending)} pending, ${count(done)} done, ${count(skipped)} skipped, ${
       dead === 0 ? "0 dead" : paint.bad(`${count(dead)} dead`)
     }`,
   ];

@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import { stripVTControlCharacters, styleText } from "node:util";
 import Table from "cli-table3";
 import type { CliSurroundings } from "./context.ts";
 
@@ -28,10 +28,13 @@ export function createPaint({ stdout, variables }: CliSurroundings): Paint {
   };
 }
 
-/** One column: its heading, and whether it is of numbers, which stand to the right. */
+/** One column: its heading, and what it holds. */
 export interface Column {
   readonly title: string;
+  /** Numbers stand to the right. */
   readonly numeric?: boolean;
+  /** Long text, broken into lines where the terminal is too narrow. */
+  readonly long?: boolean;
 }
 
 export type Cell = string | number;
@@ -54,19 +57,50 @@ const noLines = {
   middle: "  ",
 };
 
-/** Rows under headings, two spaces between columns, no lines: fit for a terminal and for `grep`. */
-export function formatTable(columns: readonly Column[], rows: readonly (readonly Cell[])[]): string {
+const gap = noLines.middle.length;
+const narrowest = 16;
+
+/**
+ * Rows under headings, two spaces between columns, no lines: fit for a terminal and for `grep`. Long columns share what the others leave of
+ * `width`; without a width every row is one line.
+ */
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  width?: number,
+): string {
+  const texts = rows.map((row) => row.map(cellText));
   const table = new Table({
     head: columns.map((column) => column.title),
     colAligns: columns.map((column) => (column.numeric === true ? "right" : "left")),
+    colWidths: columnWidths(columns, texts, width),
+    wordWrap: true,
     chars: noLines,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  for (const row of rows) {
-    table.push(row.map((cell) => (typeof cell === "number" ? cell.toLocaleString("en-US") : oneLine(cell))));
-  }
+  table.push(...texts);
   const lines = table.toString().split("\n");
   return lines.map((line) => line.trimEnd()).join("\n");
+}
+
+function columnWidths(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  width: number | undefined,
+): (number | null)[] {
+  const natural = columns.map(({ title }, index) =>
+    Math.max(title.length, ...rows.map((row) => stripVTControlCharacters(row[index] ?? "").length)),
+  );
+  const longs = columns.flatMap(({ long }, index) => (long === true ? [natural[index] ?? 0] : []));
+  const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+  const taken = sum(natural) - sum(longs) + gap * (columns.length - 1);
+  if (width === undefined || taken + sum(longs) <= width) return columns.map(() => null);
+  const share = Math.max(narrowest, Math.floor((width - taken) / longs.length));
+  return columns.map(({ long }, index) => (long === true ? Math.min(share, natural[index] ?? share) : null));
+}
+
+function cellText(cell: Cell): string {
+  return typeof cell === "number" ? cell.toLocaleString("en-US") : cell;
 }
 
 /** What a cell has no room for is cut: the whole text is in `--json`. */
@@ -78,4 +112,9 @@ export function clip(text: string, length: number): string {
 /** Text from outside, fit for a terminal: on one line, without control characters. */
 export function oneLine(text: string): string {
   return text.replace(/[\s\p{Cc}]+/gu, " ").trim();
+}
+
+/** `1 flow`, `2 flows`, `1,200 flows`. */
+export function countOf(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
 }

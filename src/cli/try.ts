@@ -39,7 +39,7 @@ export function addTryVerb(program: Command, context: CliContext): void {
         "`deskbridge explain <event> --json --show-data` prints events in this form, as `event`.",
     );
   addJsonOption(addConfigOption(command)).action(async (name: string, options: TryOptions) => {
-    const config = await requireConfig(options.config, environmentOf(context), registryOf());
+    const config = await requireConfig(options.config, environmentOf(context), registryOf(context));
     const flow = flowNamed(config.flows, name);
     const event = await readEvent(options.event, flow);
     const reason = whyNotSelected(flow, event);
