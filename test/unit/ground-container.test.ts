@@ -71,7 +71,7 @@ describe("the Dockerfile", () => {
     const packages = readModules(root, ["src", "connectors"])
       .filter((module) => !module.path.startsWith("src/sdk/testing/"))
       .flatMap((module) => module.imports)
-      .filter((target) => !/^(node:|src\/|connectors\/|deskbridge\/)/.test(target))
+      .filter((target) => !/^(node:|src\/|connectors\/|deskbridge\/|package\.json$)/.test(target))
       .map((target) => target.split("/", target.startsWith("@") ? 2 : 1).join("/"));
     expect(packages).toContain("fastify");
     expect(packages.filter((name) => !(name in dependencies))).toEqual([]);
