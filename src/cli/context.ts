@@ -46,7 +46,7 @@ export function environmentOf(context: CliSurroundings): Environment {
 }
 
 /** The connectors of this installation, and those of packages beside it. */
-export function registryOf({ registry }: CliSurroundings): Registry {
+export function registryOf({ registry }: Pick<CliSurroundings, "registry"> = {}): Registry {
   const connectorsDir = fileURLToPath(new URL("../../connectors/", import.meta.url));
   return registry ?? openRegistry({ connectorsDir });
 }
