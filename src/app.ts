@@ -114,32 +114,14 @@ async function startApp(
   engine: Engine,
   { parts, redactor }: { readonly parts: Parts; readonly redactor: Redactor },
 ): Promise<App> {
-  const { environment, roles } = options;
+  const { environment, registry, roles } = options;
   const intake = createIntake(engine);
   // Without a key of the operator's the desk in this process gets one that nobody else knows.
   const key = environment.apiKey ?? randomBytes(24).toString("base64url");
-  if (roles.serve) {
-    parts.desk = await openDesk({
-      databaseUrl: foundation.databaseUrl,
-      logger: engine.logger,
-      now: engine.now,
-      bootstrapKey: key,
-    });
-    parts.frontDoor = await startFrontDoor({
-      engine,
-      intake,
-      desk: parts.desk,
-      server: {
-        ...config.server,
-        host: environment.host ?? config.server.host,
-        port: options.port ?? config.server.port,
-      },
-      isReady: () => parts.setup !== undefined,
-    });
-  }
+  if (roles.serve) await openDoor(options, config, { foundation, engine, intake, parts, key });
   const builtIn = builtInDesk(parts.frontDoor?.url, key, environment, roles.work);
   const open = (next: Config): Promise<OpenSetup> =>
-    openSetup(next, { registry: options.registry, logger: engine.logger, now: engine.now, builtIn });
+    openSetup(next, { registry, logger: engine.logger, now: engine.now, builtIn });
   parts.setup = await open(config);
   if (roles.work) {
     parts.workers = await startWorkers(engine);
@@ -148,17 +130,12 @@ async function startApp(
     await sweep(engine);
   }
 
-  const reload = async (): Promise<void> => {
-    const next = await requireConfig(options.configPath, environment, options.registry);
+  const load = async (): Promise<void> => {
+    const next = await requireConfig(options.configPath, environment, registry);
     redactor.add(next.secrets);
-    const opened = await open(next);
-    const old = parts.setup;
-    parts.setup = opened;
-    await parts.workers?.refresh();
-    await parts.timetables?.refresh();
-    if (old !== undefined) setTimeout(() => void old.close(), oldSetupGraceMs).unref();
+    await swapSetup(parts, await open(next));
   };
-
+  let reloading = Promise.resolve();
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await closeParts(parts, engine.setup().config.server.shutdownMs);
@@ -171,9 +148,46 @@ async function startApp(
     desk: parts.desk,
     databaseUrl: foundation.databaseUrl,
     url: parts.frontDoor?.url,
-    reload,
+    // One after the other: the last one asked for is the one that stays.
+    reload: () => (reloading = reloading.catch(() => undefined).then(load)),
     close: () => (closing ??= close()),
   };
+}
+
+interface DoorParts {
+  readonly foundation: Foundation;
+  readonly engine: Engine;
+  readonly intake: Intake;
+  readonly parts: Parts;
+  readonly key: string;
+}
+
+async function openDoor(
+  { environment, port }: AppOptions,
+  { server }: Config,
+  { foundation, engine, intake, parts, key }: DoorParts,
+): Promise<void> {
+  parts.desk = await openDesk({
+    databaseUrl: foundation.databaseUrl,
+    logger: engine.logger,
+    now: engine.now,
+    bootstrapKey: key,
+  });
+  parts.frontDoor = await startFrontDoor({
+    engine,
+    intake,
+    desk: parts.desk,
+    server: { ...server, host: environment.host ?? server.host, port: port ?? server.port },
+    isReady: () => parts.setup !== undefined,
+  });
+}
+
+async function swapSetup(parts: Parts, next: OpenSetup): Promise<void> {
+  const old = parts.setup;
+  parts.setup = next;
+  await parts.workers?.refresh();
+  await parts.timetables?.refresh();
+  if (old !== undefined) setTimeout(() => void old.close(), oldSetupGraceMs).unref();
 }
 
 /** The desk in this process, or the one that the environment names for processes without. */
@@ -190,11 +204,10 @@ function builtInDesk(
   return writes ? undefined : { url: "http://127.0.0.1", apiKey: key };
 }
 
-/** First nothing new comes in by the clock and by rings, then what is under way ends, then the door closes behind it. */
+/** First nothing new comes in, then what is under way ends, then the door closes behind it: the workers write to the desk to the last. */
 async function closeParts(parts: Parts, withinMs: number): Promise<void> {
-  await parts.timetables?.close(withinMs);
-  await parts.frontDoor?.stopTaking();
-  await parts.workers?.close(withinMs);
+  parts.frontDoor?.stopTaking();
+  await Promise.all([parts.timetables?.close(withinMs), parts.workers?.close(withinMs)]);
   await parts.frontDoor?.close();
   await parts.setup?.close();
   await parts.desk?.close();

@@ -21,7 +21,7 @@ interface FrontDoorOptions {
 export interface FrontDoor {
   readonly url: string;
   /** From now on hooks are answered 503; the Support API goes on, since the workers still write to it. */
-  readonly stopTaking: () => Promise<void>;
+  readonly stopTaking: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
   await server.listen({ host: config.host, port: config.port });
   return {
     url: addressOf(server, config.host),
-    stopTaking: async () => {
+    stopTaking: () => {
       taking = false;
     },
     close: async () => {

@@ -137,6 +137,7 @@ describe("a worker", () => {
     await append("1", "e1", "e2");
     await bench.ring("1");
     await bench.until({ dead: 1, done: 1, pending: 0 });
+    expect(calls).toBe(2);
   });
 
   it("leaves a target alone that asked for it: lanes stop, rings come back later, no attempt is spent", async () => {
@@ -165,6 +166,7 @@ describe("a worker", () => {
     await bench.ring("1");
     // The two copies of `late` are the same event.
     await bench.until({ done: 2, pending: 0 });
+    expect(bench.engine.rings).toEqual([]);
   });
 
   it("finishes what is under way when it is closed and begins nothing more", async () => {

@@ -125,7 +125,7 @@ describe("a poll", () => {
     const { engine, opened } = setUp(minutely([]));
     await expect(poll(engine, createIntake(engine), opened, "refunds", signal)).rejects.toMatchObject({
       code: "capability_missing",
-      message: expect.stringContaining("orders"),
+      message: "connection shop has no source refunds; it has orders",
     });
   });
 });

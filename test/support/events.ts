@@ -15,7 +15,7 @@ export function failedFulfillment(id: string, order: string, facts: Partial<Even
       customer: { id: `c-${order}`, email: `buyer${order}@example.com`, name: "Buyer", tags: [] },
     },
     ...facts,
-  } as Event;
+  };
 }
 
 /** An append of an event with one delivery to the lane of its subject. */
