@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { AppError } from "../errors.ts";
 import type { StoreInput } from "./input.ts";
 import { ticketInput } from "./input.ts";
@@ -17,17 +18,31 @@ import type { DeskStore } from "./store/store.ts";
 /** The two ways to name a ticket in an address. */
 export const ticketAddresses = ["/v1/tickets/{id}", "/v1/tickets/by-ref/{source}/{externalId}"] as const;
 
+type Params = Readonly<Record<string, string>>;
+
+function addressedRef(params: Params): z.output<typeof ref> {
+  return parsePart(ref, { source: params.source, external_id: params.externalId }, "address");
+}
+
 /** The ticket that an address names, as the store takes it: by its id or by its ref. */
-export function addressedTicket(params: Readonly<Record<string, string>>): StoreInput {
+export function addressedTicket(params: Params): StoreInput {
   if (params.id !== undefined) return { ticket: parseObjectId("ticket", params.id) };
-  return { ref: parsePart(ref, { source: params.source, external_id: params.externalId }, "address") };
+  return { ref: addressedRef(params) };
+}
+
+function findByRef(
+  { source, external_id }: z.output<typeof ref>,
+  store: DeskStore,
+): Promise<Found | undefined> {
+  return store.find("ticketByRef", [source, external_id]);
 }
 
 /** The ticket that an address names; throws `not_found`. */
-export async function findTicket(params: Readonly<Record<string, string>>, store: DeskStore): Promise<Found> {
-  const found = await (params.id === undefined
-    ? store.find("ticketByRef", [params.source ?? "", params.externalId ?? ""])
-    : store.find("ticketById", [parseObjectId("ticket", params.id)]));
+export async function findTicket(params: Params, store: DeskStore): Promise<Found> {
+  const found =
+    params.id === undefined
+      ? await findByRef(addressedRef(params), store)
+      : await store.find("ticketById", [parseObjectId("ticket", params.id)]);
   if (found === undefined) throw new AppError("not_found", "there is no such ticket");
   return found;
 }

@@ -2,6 +2,8 @@ import { z } from "zod";
 import type { ObjectKind } from "./object-id.ts";
 import { readObjectId } from "./object-id.ts";
 
+const firstInstant = Date.parse("0001-01-01T00:00:00Z");
+
 /** PostgreSQL text holds neither NUL nor half of a surrogate pair; what has one is kept with the replacement character. */
 export function storable(text: string): string {
   return (text.includes("\0") ? text.replaceAll("\0", "\uFFFD") : text).toWellFormed();
@@ -21,7 +23,10 @@ export const tagList = z
 export const sourceName = text(100).describe("the system that the id belongs to");
 export const externalId = text(255).describe("the id in that system");
 export const ref = z.strictObject({ source: sourceName, external_id: externalId });
-export const instant = z.iso.datetime({ offset: true });
+/** From the year 1 on: PostgreSQL has no year 0. */
+export const instant = z.iso
+  .datetime({ offset: true })
+  .refine((time) => Date.parse(time) >= firstInstant, "must be in the year 1 or later");
 export const money = z.strictObject({ minor: z.int(), currency: z.string().regex(/^[A-Z]{3}$/) });
 
 const fieldValue = z.union([z.string().overwrite(storable).max(10_000), z.number(), z.boolean(), z.null()]);

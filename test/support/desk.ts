@@ -42,6 +42,8 @@ export interface DeskStand {
 interface StandOptions {
   readonly logger?: Logger;
   readonly maxBodyBytes?: number;
+  /** The way to the database, such as through a proxy; straight there unless told. */
+  readonly route?: (databaseUrl: string) => Promise<string>;
 }
 
 export async function openDeskStand(options: StandOptions = {}): Promise<DeskStand> {
@@ -50,7 +52,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
   const adminKey = `admin-${randomBytes(12).toString("hex")}`;
   let now: number | undefined;
   const desk = await openDesk({
-    databaseUrl: database.url,
+    databaseUrl: (await options.route?.(database.url)) ?? database.url,
     logger,
     now: () => now ?? Date.now(),
     bootstrapKey: adminKey,
