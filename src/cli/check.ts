@@ -6,7 +6,7 @@ import { formatProblem } from "../flows/located.ts";
 import { openSetup } from "../jobs/connections.ts";
 import { addJsonOption, groups } from "./argument.ts";
 import type { CliContext } from "./context.ts";
-import { commandLogger, printJson, printLine, registryOf } from "./context.ts";
+import { commandLogger, printJson, printLine, registryOf, secretPlaceholder } from "./context.ts";
 import { countOf, createPaint, oneLine } from "./table.ts";
 
 interface CheckOptions {
@@ -24,9 +24,6 @@ export interface CheckedPath {
 }
 
 const defaultPath = "config/deskbridge.yaml";
-
-/** Long enough for every schema that wants a secret of some length. */
-const placeholder = "placeholder-for-a-missing-secret";
 
 /** `check`: is the configuration right? Opens its connections, which calls nobody, and no database. */
 export function addCheckVerb(program: Command, context: CliContext): void {
@@ -63,7 +60,7 @@ async function checkPath(path: string, context: CliContext, allowMissing: boolea
       path,
       registry,
       env,
-      placeholder: allowMissing ? placeholder : undefined,
+      placeholder: allowMissing ? secretPlaceholder : undefined,
     });
     if (!result.ok) return refused(result.problems.map(formatProblem));
     const { config } = result;
@@ -86,7 +83,7 @@ async function tryToOpen(config: Config, context: CliContext): Promise<void> {
     registry: registryOf(context),
     logger: commandLogger(context, config.secrets),
     now: Date.now,
-    builtIn: { url: "http://127.0.0.1", apiKey: placeholder },
+    builtIn: { url: "http://127.0.0.1", apiKey: secretPlaceholder },
   });
   await setup.close();
 }

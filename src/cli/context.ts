@@ -45,6 +45,9 @@ export function environmentOf(context: CliSurroundings): Environment {
   return readEnvironment(context.variables);
 }
 
+/** Stands in for secrets where none is used. Long enough for a schema that wants some length. */
+export const secretPlaceholder = "placeholder-for-a-missing-secret";
+
 /** The connectors of this installation, and those of packages beside it. */
 export function registryOf({ registry }: Pick<CliSurroundings, "registry"> = {}): Registry {
   const connectorsDir = fileURLToPath(new URL("../../connectors/", import.meta.url));

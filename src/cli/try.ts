@@ -11,7 +11,7 @@ import { parseJsonBody } from "../sdk/json.ts";
 import { didYouMean } from "../sdk/nearest-name.ts";
 import { addConfigOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
-import { environmentOf, printJson, printLine, registryOf } from "./context.ts";
+import { environmentOf, printJson, printLine, registryOf, secretPlaceholder } from "./context.ts";
 import type { FlowAnswer } from "./event-story.ts";
 import { answerOf } from "./event-story.ts";
 import { answerLines } from "./event-story-text.ts";
@@ -39,7 +39,12 @@ export function addTryVerb(program: Command, context: CliContext): void {
         "`deskbridge explain <event> --json --show-data` prints events in this form, as `event`.",
     );
   addJsonOption(addConfigOption(command)).action(async (name: string, options: TryOptions) => {
-    const config = await requireConfig(options.config, environmentOf(context), registryOf(context));
+    const config = await requireConfig(
+      options.config,
+      environmentOf(context),
+      registryOf(context),
+      secretPlaceholder,
+    );
     const flow = flowNamed(config.flows, name);
     const event = await readEvent(options.event, flow);
     const reason = whyNotSelected(flow, event);

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { cliPage } from "../support/cli-page.ts";
 import { errorsPage, metricsPage } from "../support/reference-pages.ts";
 
 it("docs/reference/errors.md says what the error catalogue says", async () => {
@@ -11,4 +12,10 @@ it("docs/reference/metrics.md says what the metric catalogue says", async () => 
   const page = metricsPage();
   expect(page).toContain("`deskbridge_events_total`");
   await expect(page).toMatchFileSnapshot("../../docs/reference/metrics.md");
+});
+
+it("docs/reference/cli.md says what the verbs say of themselves", async () => {
+  const page = cliPage();
+  expect(page).toContain("## `dead retry`");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/cli.md");
 });
