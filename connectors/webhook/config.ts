@@ -16,8 +16,8 @@ const header = z
 const hmac = z.strictObject({
   scheme: z.literal("hmac"),
   header: header.describe("Header that carries the signature."),
-  algorithm: z.enum(["sha256", "sha1", "sha512"]).default("sha256"),
-  encoding: z.enum(["hex", "base64"]).default("hex"),
+  algorithm: z.enum(["sha256", "sha1", "sha512"]).default("sha256").describe("Hash under the signature."),
+  encoding: z.enum(["hex", "base64"]).default("hex").describe("How the signature is written."),
   prefix: z.string().optional().describe("What stands before the signature in the header, such as sha256=."),
   signedContent: z
     .string()
@@ -32,19 +32,31 @@ const hmac = z.strictObject({
     .positive()
     .optional()
     .describe("How far the time may be from our clock; not looked at unless given."),
-  secretEncoding: z.enum(["utf8", "base64", "hex"]).default("utf8"),
+  secretEncoding: z.enum(["utf8", "base64", "hex"]).default("utf8").describe("How the secret is written."),
   secrets,
 });
 
 const standardWebhooks = z.strictObject({
   scheme: z.literal("standard-webhooks"),
   secrets,
-  toleranceSeconds: z.int().positive().default(300),
+  toleranceSeconds: z
+    .int()
+    .positive()
+    .default(300)
+    .describe("How far the signed time may be from our clock."),
 });
 
-const basic = z.strictObject({ scheme: z.literal("basic"), username: z.string().min(1), secrets });
+const basic = z.strictObject({
+  scheme: z.literal("basic"),
+  username: z.string().min(1).describe("The name that goes with the secret as password."),
+  secrets,
+});
 const pathToken = z.strictObject({ scheme: z.literal("path-token"), secrets });
-const headerToken = z.strictObject({ scheme: z.literal("header-token"), header, secrets });
+const headerToken = z.strictObject({
+  scheme: z.literal("header-token"),
+  header: header.describe("Header that carries the secret itself."),
+  secrets,
+});
 const none = z.strictObject({ scheme: z.literal("none") });
 
 const verify = z
