@@ -12,7 +12,7 @@ import { demoConfigPath, demoVariables, shopConnection, shopDomain } from "../..
 import { visitEmbeddedPostgres } from "../../src/ledger/embedded-visit.ts";
 import { openPool } from "../../src/ledger/pool.ts";
 import { ledgerSchema } from "../../src/ledger/postgres.ts";
-import type { LedgerCounts } from "../../src/ledger/reader.ts";
+import type { LedgerCounts, LedgerReader } from "../../src/ledger/reader.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
 
 /** The secrets of a shop's day; none of them may be seen in anything that a process writes. */
@@ -86,20 +86,18 @@ export async function openShopDay(seed: number): Promise<ShopDay> {
   };
 }
 
-/** What the ledger holds when no delivery is pending any more; throws when that does not come within the time. */
+/** What the ledger holds now. */
+export async function ledgerCounts(databaseUrl: string): Promise<LedgerCounts> {
+  return withReader(databaseUrl, (reader) => reader.counts());
+}
+
+/** What the ledger holds when it has so many events and no delivery is pending; throws when that does not come within the time. */
 export async function settledCounts(
   databaseUrl: string,
   events: number,
   withinMs: number,
 ): Promise<LedgerCounts> {
-  const pool = openPool(databaseUrl, {
-    max: 4,
-    applicationName: "test",
-    options: `-c search_path=${ledgerSchema}`,
-    onError: () => undefined,
-  });
-  try {
-    const reader = createLedgerReader(pool);
+  return withReader(databaseUrl, async (reader) => {
     const until = Date.now() + withinMs;
     for (;;) {
       const counts = await reader.counts();
@@ -107,6 +105,18 @@ export async function settledCounts(
       if (Date.now() > until) throw new Error(`not settled in ${withinMs} ms: ${JSON.stringify(counts)}`);
       await pause(100);
     }
+  });
+}
+
+async function withReader<T>(databaseUrl: string, look: (reader: LedgerReader) => Promise<T>): Promise<T> {
+  const pool = openPool(databaseUrl, {
+    max: 4,
+    applicationName: "test",
+    options: `-c search_path=${ledgerSchema}`,
+    onError: () => undefined,
+  });
+  try {
+    return await look(createLedgerReader(pool));
   } finally {
     await pool.end();
   }
