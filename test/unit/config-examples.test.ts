@@ -58,7 +58,7 @@ describe("the files in config/", () => {
 });
 
 describe("config/schema.json", () => {
-  test("is what the connectors and the engine say now (`npm run -s deskbridge -- schema > config/schema.json` writes it anew)", async () => {
+  test("is what the connectors and the engine say now (`npm run -s deskbridge -- schema --write` writes it anew)", async () => {
     const text = formatJsonSchema(await configJsonSchema(registry));
     await expect(text).toMatchFileSnapshot("../../config/schema.json");
   });
