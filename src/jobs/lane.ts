@@ -20,6 +20,8 @@ export interface LaneContext {
   /** Until when the target must be left alone, in milliseconds since the epoch. */
   readonly pausedUntil: () => number;
   readonly onPause: (pause: Pause) => Promise<void>;
+  /** Waits for one of the target's places; what it resolves with gives the place back. */
+  readonly takePlace: () => Promise<() => void>;
 }
 
 /** Works a leased lane off, in order, until nothing in it is due, and gives it back. Never throws. */
@@ -44,7 +46,10 @@ export async function workLane(leased: LeasedLane, context: LaneContext): Promis
   }
 }
 
-/** Attempts the mail in order and settles what was attempted; undefined when nothing was and the lane has been given back. */
+/**
+ * Attempts the mail in order and settles what was attempted; undefined when nothing was and the lane has been given back. A place is held
+ * for the attempts only: settling waits for the disk, and meanwhile the target can take calls for another lane.
+ */
 async function workMail(
   lease: Lease,
   mail: readonly Mail[],
@@ -56,6 +61,23 @@ async function workMail(
     if (current.expiresAt - performance.now() > leaseReserveMs) return;
     current = await engine.ledger.renew(current, leaseMs);
   };
+  const givePlaceBack = await context.takePlace();
+  const settlements = await attemptAll(mail, context, holdLease).finally(givePlaceBack);
+  if (settlements.length === 0) {
+    await engine.ledger.release(current);
+    engine.queue.ring(target, [lease.lane], { at: Math.max(engine.now(), context.pausedUntil()) });
+    return undefined;
+  }
+  return settle(current, settlements, context);
+}
+
+/** Ends early when the process goes down, the target is paused, or a delivery has to be tried again before those behind it. */
+async function attemptAll(
+  mail: readonly Mail[],
+  context: LaneContext,
+  holdLease: () => Promise<void>,
+): Promise<readonly Settlement[]> {
+  const { engine, target } = context;
   const settlements: Settlement[] = [];
   for (const letter of mail) {
     if (context.stopping() || context.pausedUntil() > engine.now()) break;
@@ -70,12 +92,7 @@ async function workMail(
     if (pause !== undefined) await context.onPause(pause);
     if (settlement.status === "pending") break;
   }
-  if (settlements.length === 0) {
-    await engine.ledger.release(current);
-    engine.queue.ring(target, [lease.lane], { at: Math.max(engine.now(), context.pausedUntil()) });
-    return undefined;
-  }
-  return settle(current, settlements, context);
+  return settlements;
 }
 
 /** Keeps trying for as long as the lease is good: a result that is not recorded means that the operation is sent again. */

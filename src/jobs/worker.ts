@@ -5,10 +5,17 @@ import type { Pause } from "./attempt.ts";
 import type { Engine } from "./engine.ts";
 import type { LaneContext } from "./lane.ts";
 import { leaseMs, workLane } from "./lane.ts";
+import { createRoom } from "./room.ts";
 import { createSlots } from "./slots.ts";
 
-/** Rings handled at a time: while the lanes of one are worked on, those of the next are being leased. */
-const ringsAtOnce = 2;
+/** Rings handled at a time: while the lanes of some are worked on, those of the next are being leased, in one statement. */
+const ringsAtOnce = 4;
+
+/**
+ * Lanes leased for each that may call the target at a time: besides those that do there are some whose results are on their way to the disk,
+ * and some that wait in line so that no place stays empty. From `most` on no more are leased, down to `low`.
+ */
+const leasedPerPlace = { most: 5, low: 3 };
 
 /** Works for one target. */
 export interface TargetWorker {
@@ -16,14 +23,14 @@ export interface TargetWorker {
   readonly close: (withinMs: number) => Promise<void>;
 }
 
-/** Starts to work on a target's rings, on up to `concurrency` lanes at a time in this process. */
+/** Starts to work on a target's rings; in this process up to `concurrency` lanes call the target at a time. */
 export async function startWorker(
   engine: Engine,
   target: string,
   concurrency: number,
 ): Promise<TargetWorker> {
   const abort = new AbortController();
-  const slots = createSlots(concurrency);
+  const room = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
   const underWay = new Set<Promise<void>>();
   const pause = createPause(engine, target);
   let stopping = false;
@@ -34,24 +41,32 @@ export async function startWorker(
     stopping: () => stopping,
     pausedUntil: pause.until,
     onPause: pause.declare,
+    takePlace: createSlots(concurrency).take,
   };
 
-  const begin = async (lane: LeasedLane): Promise<void> => {
-    const giveBack = await slots.take();
+  const begin = (lane: LeasedLane): void => {
     engine.metrics.lanesLeased(target, 1);
     const work = workLane(lane, context).finally(() => {
       engine.metrics.lanesLeased(target, -1);
       underWay.delete(work);
-      giveBack();
+      room.leave(1);
     });
     underWay.add(work);
   };
 
   const handle = async (ring: Ring): Promise<RingOutcome> => {
-    const claim = await claimLanes(engine, ring);
-    if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
-    // The ring is over when its last lane has been begun: leases carry the work from here, so a slow lane does not hold up the next ring.
-    for (const lane of claim.lanes) await begin(lane);
+    await room.enter(ring.lanes.length);
+    let leased = 0;
+    try {
+      if (stopping) return { kind: "snooze", until: engine.now() };
+      const claim = await claimLanes(engine, ring);
+      if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
+      leased = claim.lanes.length;
+      claim.lanes.forEach(begin);
+    } finally {
+      room.leave(ring.lanes.length - leased);
+    }
+    // The ring is over: leases carry the work from here, so a slow lane does not hold up the next ring.
     return { kind: "done" };
   };
 
@@ -60,6 +75,7 @@ export async function startWorker(
     close: async (withinMs) => {
       stopping = true;
       const deadline = setTimeout(() => abort.abort(), withinMs);
+      room.lift();
       await rings.close(withinMs);
       await Promise.all(underWay);
       clearTimeout(deadline);

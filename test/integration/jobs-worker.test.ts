@@ -104,6 +104,49 @@ describe("a worker", () => {
     expect(order).toHaveLength(12);
   });
 
+  it("calls the target for the next lane while the results of the last one are on their way to the disk", async () => {
+    const disk = Promise.withResolvers<void>();
+    const seen: string[] = [];
+    const settle: PostgresLedger["settle"] = async (...args) => {
+      await disk.promise;
+      return ledger.settle(...args);
+    };
+    const bench = await startBench(async (key) => void seen.push(key), 1, { settle });
+    for (const lane of ["1", "2", "3"]) await append(lane, lane);
+    await bench.ring("1", "2", "3");
+    await vi.waitFor(() => expect(seen).toHaveLength(3));
+    expect(await bench.statuses()).toMatchObject({ pending: 3 });
+    disk.resolve();
+    await bench.until({ done: 3, pending: 0 });
+  });
+
+  it("leases no more than a few lanes for each call that it may make at a time", async () => {
+    const finish = Promise.withResolvers<void>();
+    const bench = await startBench(async () => finish.promise, 1);
+    const lanes = ["1", "2", "3", "4", "5", "6"];
+    for (const lane of lanes) await append(lane, lane);
+    const outcomes = lanes.map((lane) => bench.ring(lane));
+    await Promise.all(outcomes.slice(0, 5));
+    const { rows } = await ledger.pool.query("select lane from lane_lease order by lane");
+    expect(rows).toHaveLength(5);
+    finish.resolve();
+    expect(await Promise.all(outcomes)).toEqual(lanes.map(() => ({ kind: "done" })));
+    await bench.until({ done: 6, pending: 0 });
+  });
+
+  it("hands a ring that waits to be handled back when it is closed", async () => {
+    const finish = Promise.withResolvers<void>();
+    const bench = await startBench(async () => finish.promise, 1);
+    for (const lane of ["1", "2", "3", "4", "5", "6"]) await append(lane, lane);
+    await bench.ring("1", "2", "3", "4", "5");
+    const waiting = bench.ring("6");
+    const closed = bench.worker.close(5000);
+    expect(await waiting).toMatchObject({ kind: "snooze" });
+    finish.resolve();
+    await closed;
+    expect(await bench.statuses()).toMatchObject({ done: 1, pending: 5 });
+  });
+
   it("stops a lane at a delivery that must be tried again, and has it rung for when it is due", async () => {
     const seen: string[] = [];
     let failures = 1;
@@ -149,6 +192,7 @@ describe("a worker", () => {
     await append("1", "e1", "e2");
     await append("2", "e3");
     await bench.ring("1", "2");
+    await vi.waitFor(() => expect(bench.engine.rings).toHaveLength(2));
     const outcome = await bench.ring("2");
     await bench.worker.close(5000);
     expect(calls).toBe(1);
