@@ -3,18 +3,20 @@ import type { AppendItem, Appended, CursorMove } from "./ledger.ts";
 
 const insertEvents = `
 with incoming as (
-  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[])
-    with ordinality as i(connection, event_id, type, subject, happened_at, received_at, via, body, position)
+  select * from rows from (
+    unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[]),
+    string_to_table($8, E'\\x1e'), string_to_table($9, E'\\x1e', '')
+  ) with ordinality as i(connection, event_id, type, subject, happened_at, received_at, via, data, raw, position)
 ), stored as (
-  insert into event (connection, event_id, type, subject, happened_at, received_at, via, body)
-  select connection, event_id, type, subject, happened_at, received_at, via, body::json from incoming order by position
+  insert into event (connection, event_id, type, subject, happened_at, received_at, via, data, raw)
+  select connection, event_id, type, subject, happened_at, received_at, via, data::json, raw::json from incoming order by position
   on conflict (connection, event_id) do nothing
   returning sequence, connection, event_id
 ), delivered as (
   insert into delivery (sequence, flow, target, lane, priority, status, code, reason, finished_at)
   select s.sequence, d.flow, d.target, d.lane, d.priority, d.status, d.code, d.reason,
     case when d.status <> 0 then clock_timestamp() end
-  from unnest($9::bigint[], $10::text[], $11::text[], $12::text[], $13::smallint[], $14::smallint[], $15::text[], $16::text[])
+  from unnest($10::bigint[], $11::text[], $12::text[], $13::text[], $14::smallint[], $15::smallint[], $16::text[], $17::text[])
     with ordinality as d(position, flow, target, lane, priority, status, code, reason, ordinal)
   join incoming i on i.position = d.position
   join stored s on s.connection = i.connection and s.event_id = i.event_id
@@ -40,9 +42,15 @@ function identity(item: AppendItem): string {
   return JSON.stringify([item.event.source, item.event.id]);
 }
 
+/**
+ * Between the JSON texts of a batch, which go over as one text: as members of an array each of their quotes would be escaped here and read
+ * again there. JSON holds no control character as such.
+ */
+const separator = "\x1e";
+
 /** Column arrays for the events of a batch and for their deliveries. */
 function toColumns(items: readonly AppendItem[]): unknown[] {
-  const events: unknown[][] = [[], [], [], [], [], [], [], []];
+  const events: unknown[][] = [[], [], [], [], [], [], []];
   const deliveries: unknown[][] = [[], [], [], [], [], [], [], []];
   items.forEach(({ event, receivedAt, via, deliveries: wanted }, index) => {
     const row = [
@@ -53,7 +61,6 @@ function toColumns(items: readonly AppendItem[]): unknown[] {
       event.time,
       new Date(receivedAt),
       via,
-      JSON.stringify({ data: event.data, raw: event.raw }),
     ];
     row.forEach((value, column) => events[column]?.push(value));
     for (const delivery of wanted) {
@@ -70,7 +77,9 @@ function toColumns(items: readonly AppendItem[]): unknown[] {
       columns.forEach((value, column) => deliveries[column]?.push(value));
     }
   });
-  return [...events, ...deliveries];
+  const data = items.map(({ event }) => JSON.stringify(event.data));
+  const raw = items.map(({ event }) => JSON.stringify(event.raw) ?? "");
+  return [...events, data.join(separator), raw.join(separator), ...deliveries];
 }
 
 /**

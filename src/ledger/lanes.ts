@@ -24,20 +24,20 @@ interface MailColumns {
   readonly subject: string;
   readonly happened_at: Date;
   readonly received_at: Date;
-  readonly body: string;
+  readonly data: string;
+  readonly raw: string | null;
 }
 
 function toMail(row: MailColumns): Mail {
-  const body = JSON.parse(row.body) as { data: Event["data"]; raw?: unknown };
   const event: Event = {
     id: row.event_id,
     source: row.connection,
     type: row.type as EventType,
     subject: row.subject,
     time: row.happened_at.toISOString(),
-    data: body.data,
-    ...(body.raw === undefined ? {} : { raw: body.raw }),
+    data: JSON.parse(row.data) as Event["data"],
   };
+  if (row.raw !== null) addRaw(event, row.raw);
   return {
     delivery: row.delivery as number,
     sequence: row.sequence,
@@ -46,6 +46,13 @@ function toMail(row: MailColumns): Mail {
     event,
     receivedAt: row.received_at.getTime(),
   };
+}
+
+/** The vendor's body is the larger part of an event, and few flows look at it: it is parsed when it is first read. */
+function addRaw(event: Event, text: string): void {
+  let parsed: { readonly value: unknown } | undefined;
+  const get = (): unknown => (parsed ??= { value: JSON.parse(text) }).value;
+  Object.defineProperty(event, "raw", { get, enumerable: true });
 }
 
 export interface ClaimRequest {

@@ -90,7 +90,7 @@ const statusNames = `(array['pending', 'done', 'skipped', 'dead'])[d.status + 1]
 const deliveryColumns = `d.id, d.sequence, d.flow, d.target, d.lane, case d.priority when 0 then 'live' else 'backfill' end as priority,
   ${statusNames} as status, d.attempts, d.due_at as "dueAt", d.finished_at as "finishedAt", d.code, d.reason`;
 const eventColumns = `e.sequence, e.connection, e.event_id as "eventId", e.type, e.subject, e.happened_at as "happenedAt",
-  e.received_at as "receivedAt", e.via, e.body::json->'data' as data, e.body::json->'raw' as raw`;
+  e.received_at as "receivedAt", e.via, e.data, e.raw`;
 
 const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject`;
 

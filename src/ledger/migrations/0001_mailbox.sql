@@ -9,8 +9,9 @@ create table event (
   happened_at timestamptz not null,
   received_at timestamptz not null,
   via text not null,
-  -- {data, raw}: read whole or not at all, so plain json, which also keeps what jsonb refuses (an escaped NUL).
-  body json not null,
+  -- Read whole or not at all, so plain json, which also keeps what jsonb refuses (an escaped NUL).
+  data json not null,
+  raw json,
   unique (connection, event_id)
 );
 
@@ -86,13 +87,14 @@ create type mail as (
   subject text,
   happened_at timestamptz,
   received_at timestamptz,
-  body text
+  data text,
+  raw text
 );
 
 -- The due mail at the head of a lane, in order, up to the first delivery that is not due.
 create function lane_mail(p_target text, p_lane text, p_take integer) returns setof mail
 language sql stable as $$
-  select m.id, m.sequence, m.flow, m.attempts, e.connection, e.event_id, e.type, e.subject, e.happened_at, e.received_at, e.body::text
+  select m.id, m.sequence, m.flow, m.attempts, e.connection, e.event_id, e.type, e.subject, e.happened_at, e.received_at, e.data::text, e.raw::text
   from (
     select d.*, bool_and(d.due_at <= clock_timestamp()) over (order by d.id) as due
     from (
