@@ -9,5 +9,3 @@ export const config = z.strictObject({
     .union([secret, z.array(secret).min(1).max(2)])
     .describe("Secret that webhooks are signed with; two while one replaces the other."),
 });
-
-export type Config = z.output<typeof config>;

@@ -108,7 +108,3 @@ export const config = z.strictObject({
     .min(1)
     .describe("What an item becomes: one event for every entry whose `when` is true."),
 });
-
-export type Config = z.output<typeof config>;
-export type Verification = Config["verify"];
-export type Mapping = Config["events"][number];
