@@ -31,7 +31,6 @@ export async function startWorker(
 ): Promise<TargetWorker> {
   const abort = new AbortController();
   const room = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
-  const underWay = new Set<Promise<void>>();
   const pause = createPause(engine, target);
   let stopping = false;
   const context: LaneContext = {
@@ -44,15 +43,7 @@ export async function startWorker(
     takePlace: createSlots(concurrency).take,
   };
 
-  const begin = (lane: LeasedLane): void => {
-    engine.metrics.lanesLeased(target, 1);
-    const work = workLane(lane, context).finally(() => {
-      engine.metrics.lanesLeased(target, -1);
-      underWay.delete(work);
-      room.leave(1);
-    });
-    underWay.add(work);
-  };
+  const { begin, allOver } = createLaneRunner(context, () => room.leave(1));
 
   const handle = async (ring: Ring): Promise<RingOutcome> => {
     await room.enter(ring.lanes.length);
@@ -77,10 +68,26 @@ export async function startWorker(
       const deadline = setTimeout(() => abort.abort(), withinMs);
       room.lift();
       await rings.close(withinMs);
-      await Promise.all(underWay);
+      await allOver();
       clearTimeout(deadline);
     },
   };
+}
+
+/** Runs leased lanes side by side and keeps account of them. */
+function createLaneRunner(context: LaneContext, onOver: () => void) {
+  const { engine, target } = context;
+  const underWay = new Set<Promise<void>>();
+  const begin = (lane: LeasedLane): void => {
+    engine.metrics.lanesLeased(target, 1);
+    const work = workLane(lane, context).finally(() => {
+      engine.metrics.lanesLeased(target, -1);
+      underWay.delete(work);
+      onOver();
+    });
+    underWay.add(work);
+  };
+  return { begin, allOver: async () => void (await Promise.all(underWay)) };
 }
 
 /** What this process knows of a target's pause: declared by one of its own attempts, or learned from the ledger. */
