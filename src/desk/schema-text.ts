@@ -25,7 +25,7 @@ export const externalId = text(255).describe("the id in that system");
 export const ref = z.strictObject({ source: sourceName, external_id: externalId });
 /** From the year 1 on: PostgreSQL has no year 0. */
 export const instant = z.iso
-  .datetime({ offset: true })
+  .datetime({ offset: true, abort: true })
   .refine((time) => Date.parse(time) >= firstInstant, "must be in the year 1 or later");
 export const money = z.strictObject({ minor: z.int(), currency: z.string().regex(/^[A-Z]{3}$/) });
 
