@@ -25,7 +25,7 @@ export function readPostmaster(dataDirectory: string): Postmaster | undefined {
 
 /** Whether the process runs and is the main process of the cluster in this data directory; pids are used again by other programs. */
 export function isPostmasterOf(pid: number, dataDirectory: string): boolean {
-  if (!isAlive(pid)) return false;
+  if (!isRunning(pid)) return false;
   const command = commandLine(pid);
   return command.includes(dataDirectory) || command.includes(realpathSync(dataDirectory));
 }
@@ -33,7 +33,7 @@ export function isPostmasterOf(pid: number, dataDirectory: string): boolean {
 /** A file that names a living process of another program would keep PostgreSQL from starting; one of a dead process it clears itself. */
 export function clearForeignPidFile(dataDirectory: string): void {
   const postmaster = readPostmaster(dataDirectory);
-  if (postmaster === undefined || !isAlive(postmaster.pid) || isPostmasterOf(postmaster.pid, dataDirectory))
+  if (postmaster === undefined || !isRunning(postmaster.pid) || isPostmasterOf(postmaster.pid, dataDirectory))
     return;
   rmSync(join(dataDirectory, "postmaster.pid"), { force: true });
 }
@@ -51,8 +51,8 @@ export async function stopPostmaster(pid: number, dataDirectory: string): Promis
     // A stopped (SIGSTOP) process takes no other signal until it is continued.
     send(pid, "SIGCONT");
     const deadline = performance.now() + waitMs;
-    while (isAlive(pid) && performance.now() < deadline) await delay(pollMs);
-    if (!isAlive(pid)) return;
+    while (isRunning(pid) && performance.now() < deadline) await delay(pollMs);
+    if (!isRunning(pid)) return;
   }
 }
 
@@ -62,13 +62,14 @@ export async function waitUntilReady(pid: number, dataDirectory: string, withinM
   while (performance.now() < deadline) {
     const postmaster = readPostmaster(dataDirectory);
     if (postmaster?.pid === pid && postmaster.ready) return true;
-    if (!isAlive(pid)) return false;
+    if (!isRunning(pid)) return false;
     await delay(pollMs);
   }
   return false;
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process has this pid and has not ended. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {

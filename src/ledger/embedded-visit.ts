@@ -1,10 +1,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
+import { connectionUrl } from "./embedded-cluster.ts";
 import { type ClusterHome, prepareHome, readPassword } from "./embedded-home.ts";
 import { readPostmaster } from "./embedded-postmaster.ts";
 import type { EmbeddedPostgres, EmbeddedPostgresOptions } from "./embedded.ts";
-import { connectionUrl, openEmbeddedPostgres, role } from "./embedded.ts";
+import { openEmbeddedPostgres } from "./embedded.ts";
 
 /**
  * The embedded PostgreSQL of a data directory for a command that comes and goes: the one that another deskbridge is running there, which then
@@ -19,7 +20,7 @@ export async function visitEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     const postmaster = readPostmaster(clusterOf(home));
     if (postmaster?.ready !== true) throw error;
     return {
-      url: connectionUrl(postmaster.port, readPassword(home), role),
+      url: connectionUrl(postmaster.port, readPassword(home)),
       pid: postmaster.pid,
       close: async () => undefined,
     };

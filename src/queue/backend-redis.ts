@@ -1,4 +1,5 @@
 import { createRedisBackend } from "bullmq";
+import { AppError } from "../errors.ts";
 import { type Backend, restAfterFaults } from "./backend.ts";
 import type { FaultLog } from "./fault-log.ts";
 import { connected, connectRedis, parseRedisUrl } from "./redis-url.ts";
@@ -21,6 +22,8 @@ export async function openRedisBackend(url: string, prefix: string, faults: Faul
     producerConnection: producer,
     workerConnection: consumer,
     add: async (queue, jobs) => {
+      // BullMQ would wait for the first connection, and with it everything that is added meanwhile.
+      if (producer.status !== "ready") throw new AppError("queue_unavailable", "Redis is not connected");
       await queue.addBulk([...jobs]);
     },
     // The braces keep all keys of one queue in one slot of a cluster; other queues go to other slots.

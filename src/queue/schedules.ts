@@ -39,6 +39,7 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
   readonly #timetables: Timetables;
   readonly #upkeep: NodeJS.Timeout;
   #worker: QueueWorker | undefined;
+  #keepingUp = false;
 
   constructor(options: SchedulesOptions) {
     const { backend, faults, timing } = options;
@@ -93,12 +94,14 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
   }
 
   async #keepUp(): Promise<void> {
-    if (this.#entries.size === 0) return;
+    if (this.#entries.size === 0 || this.#keepingUp) return;
+    this.#keepingUp = true;
     try {
-      await withTimeLimit(this.#timetables.upkeep(), this.#options.timing.answerMs);
+      await this.#timetables.upkeep();
     } catch (error) {
       this.#options.faults.report("schedule upkeep failed", error);
     }
+    this.#keepingUp = false;
   }
 
   async #forget(name: string, entry: ScheduleEntry, withinMs: number): Promise<void> {

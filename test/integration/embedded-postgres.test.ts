@@ -104,6 +104,17 @@ describe("embedded PostgreSQL", () => {
     await fresh.close();
   });
 
+  it("starts its server again on the same port when that was killed", async () => {
+    const server = await openEmbeddedPostgres({ dataDir: dataDir.path, settings });
+    const { pid } = server;
+    await query(server.url, "CREATE TABLE kept AS SELECT 1 AS one");
+    process.kill(pid, "SIGKILL");
+    await expect.poll(() => server.pid, { timeout: 20_000 }).not.toBe(pid);
+    expect(await query(server.url, "SELECT one FROM kept")).toEqual([{ one: 1 }]);
+    await server.close();
+    await expect(query(server.url, "SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+
   it("starts over the pid file of a server that is gone, also when another program has that pid now", async () => {
     const first = await openEmbeddedPostgres({ dataDir: dataDir.path, settings });
     const [row] = (await query(first.url, "SHOW data_directory")) as [{ data_directory: string }];
