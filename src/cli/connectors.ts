@@ -7,7 +7,7 @@ import type { Connection, ConnectorDefinition } from "../sdk/connector.ts";
 import { addConfigOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { commandLogger, printJson, printLine, registryOf } from "./context.ts";
-import { formatTable } from "./table.ts";
+import { countOf, formatTable } from "./table.ts";
 
 /** What an open connection offers. */
 export interface Capabilities {
@@ -132,7 +132,7 @@ function offersText({ webhook, enrich, check, sources, operations }: Capabilitie
     ...(webhook ? ["webhook"] : []),
     ...(sources.length > 0 ? [`sources ${sources.join(", ")}`] : []),
     ...(enrich ? ["enrich"] : []),
-    ...(operations.length > 0 ? [`desk of ${operations.length} operations`] : []),
+    ...(operations.length > 0 ? [`desk of ${countOf(operations.length, "operation")}`] : []),
     ...(check ? ["check"] : []),
   ];
   return parts.join("; ");

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { toAppError } from "../errors.ts";
 import type { LedgerCounts, TargetCounts } from "../ledger/reader.ts";
 import type { Queue, QueueDepth } from "../queue/queue.ts";
+import { parseBackfillCursor } from "../schedule/backfill.ts";
 import { addDataOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine, withLedger } from "./context.ts";
@@ -96,7 +97,7 @@ function targetTable(targets: readonly TargetStatus[], paint: Paint): string {
 function cursorTable({ cursors }: Status, now: number): string {
   const rows = cursors.map(({ connection, source, time, movedAt }) => [
     connection,
-    source,
+    sourceText(source),
     time,
     agoText(Date.parse(movedAt), now),
   ]);
@@ -104,4 +105,9 @@ function cursorTable({ cursors }: Status, now: number): string {
     [{ title: "connection" }, { title: "source" }, { title: "read up to" }, { title: "moved" }],
     rows,
   );
+}
+
+function sourceText(name: string): string {
+  const span = parseBackfillCursor(name);
+  return span === undefined ? name : `${span.source}, backfill from ${span.since} to ${span.until}`;
 }
