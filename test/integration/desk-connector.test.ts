@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import connector from "../../connectors/deskbridge/index.ts";
 import type { z } from "zod";
@@ -5,9 +6,9 @@ import { contact } from "../../src/desk/schema-contact.ts";
 import { message } from "../../src/desk/schema-message.ts";
 import { pageOf } from "../../src/desk/schema-text.ts";
 import { ticket } from "../../src/desk/schema-ticket.ts";
-import type { Connection } from "../../src/sdk/index.ts";
+import type { Connection, EffectCall, EffectReceipt } from "../../src/sdk/index.ts";
 import type { DeskFixture, DeskProxy, TestContext } from "../../src/sdk/testing/index.ts";
-import { createTestContext, openDeskProxy, testDesk } from "../../src/sdk/testing/index.ts";
+import { createTestContext, deskCases, openDeskProxy, testDesk } from "../../src/sdk/testing/index.ts";
 import type { DeskStand } from "../support/desk.ts";
 import { openDeskStand } from "../support/desk.ts";
 
@@ -144,5 +145,53 @@ describe("the deskbridge connector", () => {
     const call = { effectKey: "dots", signal: new AbortController().signal };
     await expect(note({ key: "..", message: "m" }, call)).rejects.toThrow(/cannot be used as a key/);
     context.close();
+  });
+});
+
+type AnyOperation = (input: never, call: EffectCall) => Promise<EffectReceipt>;
+
+/** The fixture with every operation changed. */
+async function spoil(change: (operation: AnyOperation) => AnyOperation): Promise<DeskFixture> {
+  const fixture = await openFixture();
+  const operations = Object.fromEntries(
+    Object.entries(fixture.desk.operations).map(([name, operation]) => [
+      name,
+      change(operation as AnyOperation),
+    ]),
+  );
+  return { ...fixture, desk: { ...fixture.desk, operations } };
+}
+
+async function failedCases(change: (operation: AnyOperation) => AnyOperation): Promise<string[]> {
+  const failed: string[] = [];
+  for (const one of deskCases({ name: "a bad one", open: () => spoil(change) })) {
+    await Promise.resolve(one.run()).catch(() => failed.push(one.name));
+  }
+  return failed;
+}
+
+describe("the desk suite", () => {
+  it("finds out a connector that makes up its own keys", async () => {
+    const failed = await failedCases(
+      (operation) => (input, call) => operation(input, { ...call, effectKey: randomUUID() }),
+    );
+    expect(failed).toContain("opens one ticket when the same effect is sent twice");
+    expect(failed).toContain("acts once when the answer is lost and the effect is sent again");
+    expect(failed).not.toContain("adds and removes tags");
+  });
+
+  it("finds out a connector that repeats writes by itself", async () => {
+    const failed = await failedCases(
+      (operation) => (input, call) => operation(input, call).catch(() => operation(input, call)),
+    );
+    expect(failed).toContain("takes a 500 for target_unavailable, and the next try works");
+    expect(failed).not.toContain("opens one ticket when the same effect is sent twice");
+  });
+
+  it("asserts that what a connector says it lacks is really not there", async () => {
+    const suite = { name: "one that hides", open: openFixture, without: { "ticket.tag": "it says so" } };
+    const hidden = deskCases(suite).filter(({ name }) => name.includes("not offered: ticket.tag"));
+    expect(hidden).toHaveLength(1);
+    await expect(Promise.resolve(hidden[0]!.run())).rejects.toThrow(/to not have property/);
   });
 });
