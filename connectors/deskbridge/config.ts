@@ -14,5 +14,3 @@ export const config = z.strictObject({
     .default("deskbridge")
     .describe("The `source` under which the keys of tickets and contacts are kept on the desk."),
 });
-
-export type Config = z.output<typeof config>;

@@ -38,5 +38,4 @@ export const orderFacts = z.strictObject({
 
 /** An order inside a ticket request: made or brought up to date, and linked. */
 export const orderInTicket = orderFacts.extend({ source: field.sourceName, external_id: field.externalId });
-export type OrderFacts = z.output<typeof orderFacts>;
 export type OrderInTicket = z.output<typeof orderInTicket>;
