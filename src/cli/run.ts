@@ -40,7 +40,7 @@ export function addRunVerbs(program: Command, context: CliContext): void {
         roles: { serve, work },
         ...(options.port === undefined ? {} : { port: options.port }),
       });
-      if (app.url !== undefined) announce(context, app);
+      announce(context, app);
       await untilStopped(app);
     });
   }
@@ -48,6 +48,10 @@ export function addRunVerbs(program: Command, context: CliContext): void {
 
 function announce(context: CliContext, app: App): void {
   const { config, connections } = app.engine.setup();
+  if (app.url === undefined) {
+    printLine(context, `deskbridge is at work: ${config.flows.length} flows in force; stop with Ctrl-C`);
+    return;
+  }
   printLine(context, `deskbridge is up at ${app.url}`);
   for (const { config: connection, connection: opened } of connections.values()) {
     if (opened.webhook !== undefined)

@@ -39,7 +39,7 @@ export interface DeskbridgeProcess {
 /** A data directory, and the processes that work on it one after the other or side by side. */
 export interface DeskbridgeHome {
   readonly dataDir: string;
-  /** Starts a process. One that serves takes a free port and is ready when this resolves. */
+  /** Starts a process. It is ready when this resolves; one that serves takes a free port. */
   readonly start: (options: ProcessOptions) => Promise<DeskbridgeProcess>;
   /** Ends what still runs, an embedded PostgreSQL that a kill left behind too, and removes the data. */
   readonly remove: () => Promise<void>;
@@ -57,9 +57,11 @@ export async function deskbridgeHome(): Promise<DeskbridgeHome> {
     start: async (options) => {
       const started = launch(folder.path, options);
       processes.push(started);
-      if (options.verb === "work") return started;
-      await started.printed("deskbridge is up at ");
-      await untilReady(started);
+      if (options.verb === "work") await started.printed("deskbridge is at work");
+      else {
+        await started.printed("deskbridge is up at ");
+        await untilReady(started);
+      }
       return started;
     },
     remove: async () => {
