@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import {
   chmodSync,
   cpSync,
@@ -40,8 +40,7 @@ export function locateBinaries(account: Account | undefined, spareFolder: string
   const { version } = packageFacts.parse(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")));
   const inPackage = join(folder, "native");
   if (tryAddSymlinks(folder) && runs(inPackage, account)) return programs(inPackage, version);
-  const key = createHash("sha256").update(folder).digest("hex").slice(0, 12);
-  const copy = join(account === undefined ? spareFolder : sharedRoot, `postgres-${version}-${key}`);
+  const copy = join(account === undefined ? spareFolder : sharedRoot, `postgres-${version}-${process.arch}`);
   if (!(existsSync(copy) && isOurs(copy) && runs(copy, account))) installCopy(folder, copy);
   if (!isOurs(copy) || !runs(copy, account)) {
     throw new AppError(
