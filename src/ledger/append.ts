@@ -3,10 +3,9 @@ import type { AppendItem, Appended, CursorMove } from "./ledger.ts";
 
 const insertEvents = `
 with incoming as (
-  select * from rows from (
-    unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[]),
-    string_to_table($8, E'\\x1e'), string_to_table($9, E'\\x1e', '')
-  ) with ordinality as i(connection, event_id, type, subject, happened_at, received_at, via, data, raw, position)
+  select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
+    string_to_array($8, E'\\x1e'), string_to_array($9, E'\\x1e', ''))
+    with ordinality as i(connection, event_id, type, subject, happened_at, received_at, via, data, raw, position)
 ), stored as (
   insert into event (connection, event_id, type, subject, happened_at, received_at, via, data, raw)
   select connection, event_id, type, subject, happened_at, received_at, via, data::json, raw::json from incoming order by position
@@ -22,10 +21,11 @@ with incoming as (
   join stored s on s.connection = i.connection and s.event_id = i.event_id
   order by s.sequence, d.ordinal
 )
-select i.position, coalesce(s.sequence, e.sequence) as sequence, s.sequence is null as duplicate
+select i.position, s.sequence is null as duplicate, coalesce(
+  s.sequence, (select e.sequence from event e where e.connection = i.connection and e.event_id = i.event_id)
+) as sequence
 from incoming i
-left join stored s on s.connection = i.connection and s.event_id = i.event_id
-left join event e on s.sequence is null and e.connection = i.connection and e.event_id = i.event_id`;
+left join stored s on s.connection = i.connection and s.event_id = i.event_id`;
 
 interface AppendedRow {
   readonly position: number;
