@@ -7,6 +7,7 @@ import { createSupportApi } from "../../demo/desk/support-api.ts";
 import type { FakeShop } from "../../demo/shop/admin-api.ts";
 import { openFakeShop } from "../../demo/shop/admin-api.ts";
 import { playDay } from "../../demo/shop/player.ts";
+import type { Sender } from "../../demo/shop/sender.ts";
 import { createSender } from "../../demo/shop/sender.ts";
 import { demoConfigPath, demoVariables, shopConnection, shopDomain } from "../../demo/stage.ts";
 import { visitEmbeddedPostgres } from "../../src/ledger/embedded-visit.ts";
@@ -33,6 +34,8 @@ export interface ShopDay {
     urlOf: () => string | Promise<string>,
     onAnswer?: (answers: number) => void,
   ) => Promise<ReadonlyMap<Step, number>>;
+  /** Sends one step of the day, and resolves with the status of its answer. */
+  readonly send: (url: string, step: Step) => Promise<number>;
   /** What is on the Support API and should not be, and the other way round; empty when every event was done exactly once. */
   readonly differences: (url: string) => Promise<readonly string[]>;
   /** What of the day's secrets and addresses can be read in a text. */
@@ -55,14 +58,10 @@ export async function openShopDay(seed: number): Promise<ShopDay> {
     shop,
     config: demoConfigPath,
     variables: { ...demoVariables(shop, clientSecret), DESKBRIDGE_API_KEY: apiKey },
+    send: (url, step) => senderTo(() => url).send(step),
     play: async (urlOf, onAnswer) => {
       const answers = new Map<Step, number>();
-      const { send } = createSender({
-        hookUrl: async () => `${await urlOf()}/hooks/${shopConnection}`,
-        clientSecret,
-        shopDomain,
-        giveUpMs: 90_000,
-      });
+      const { send } = senderTo(urlOf);
       await playDay(day.steps, {
         send,
         concurrency: 8,
@@ -84,6 +83,15 @@ export async function openShopDay(seed: number): Promise<ShopDay> {
     leaks: (text) => secrets.filter((secret) => text.includes(secret)),
     close: shop.close,
   };
+}
+
+function senderTo(urlOf: () => string | Promise<string>): Sender {
+  return createSender({
+    hookUrl: async () => `${await urlOf()}/hooks/${shopConnection}`,
+    clientSecret,
+    shopDomain,
+    giveUpMs: 90_000,
+  });
 }
 
 /** What the ledger holds now. */
