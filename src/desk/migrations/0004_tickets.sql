@@ -1,4 +1,4 @@
--- Tickets and their messages. A writer takes, in this order, what it needs of: the idempotency key, the ref, the ticket, contacts, orders.
+-- Tickets. A writer takes, in this order, what it needs of: the idempotency key, the ref, the ticket, contacts, orders.
 
 create function ticket_json(t ticket) returns text language plpgsql stable as $$
 begin
@@ -30,30 +30,6 @@ begin
     'updated_at', stamp(t.updated_at),
     'closed_at', stamp(t.closed_at),
     'version', t.version
-  )::text;
-end
-$$;
-
-create function message_json(m message) returns text language plpgsql stable as $$
-begin
-  return json_build_object(
-    'id', 'msg_' || m.id,
-    'ticket_id', 'tkt_' || m.ticket,
-    'direction', m.direction,
-    'visibility', m.visibility,
-    'author', json_build_object(
-      'type', m.author_type,
-      'id', coalesce('con_' || m.author_contact, m.author_id),
-      'name', coalesce(m.author_name, (select c.name from contact c where c.id = m.author_contact))
-    ),
-    'text', m.text,
-    'html', null,
-    'attachments', json_build_array(),
-    'refs', coalesce((
-      select json_agg(json_build_object('source', r.source, 'external_id', r.external_id) order by r.source, r.external_id)
-      from message_ref r where r.message = m.id
-    ), '[]'),
-    'created_at', stamp(m.created_at)
   )::text;
 end
 $$;
@@ -102,62 +78,6 @@ begin
   return (
     select coalesce(array_agg(tag), '{}') from jsonb_array_elements_text(p) as tag
   );
-end
-$$;
-
--- Links a ticket with orders, which are made or brought up to date first; returns those that are new to it.
-create function link_orders(p_ticket bigint, p_orders jsonb, p_actor text) returns text[] language plpgsql as $$
-declare
-  wanted jsonb;
-  wanted_id bigint;
-  added text[] := '{}';
-begin
-  -- Sorted, so that two writers never wait for each other.
-  for wanted in select o from jsonb_array_elements(p_orders) as o order by o->>'external_id', o->>'source' loop
-    wanted_id := (store_order(wanted, p_actor)).id;
-    insert into ticket_order (ticket, sales_order) values (p_ticket, wanted_id) on conflict do nothing;
-    if found then added := added || ('ord_' || wanted_id); end if;
-  end loop;
-  return added;
-end
-$$;
-
--- {orders: [from, to]}, or null when nothing was added or taken away.
-create function order_differences(p_ticket bigint, p_added text[], p_removed text[]) returns jsonb language plpgsql as $$
-declare
-  present jsonb;
-begin
-  if p_added = '{}' and p_removed = '{}' then return null; end if;
-  select coalesce(jsonb_agg('ord_' || l.sales_order order by l.sales_order), '[]') into present from ticket_order l where l.ticket = p_ticket;
-  return jsonb_build_object('orders', jsonb_build_array((present - p_added) || to_jsonb(p_removed), present));
-end
-$$;
-
-create function append_message(p_ticket bigint, p jsonb, p_contact bigint, p_actor text) returns bigint language plpgsql as $$
-declare
-  created bigint;
-  author_type message_author := coalesce(p->'author'->>'type', case p->>'direction' when 'inbound' then 'contact' else 'agent' end);
-begin
-  insert into message (ticket, direction, visibility, author_type, author_contact, author_id, author_name, text)
-  values (
-    p_ticket, (p->>'direction')::message_direction, (p->>'visibility')::message_visibility, author_type,
-    case when author_type = 'contact' then coalesce((p->'author'->>'contact')::bigint, p_contact) end,
-    case when author_type <> 'contact' then coalesce(p->'author'->>'id', p_actor) end,
-    p->'author'->>'name', p->>'text'
-  )
-  returning id into created;
-  if p ? 'ref' then
-    insert into message_ref (external_id, source, message) values (p->'ref'->>'external_id', p->'ref'->>'source', created)
-    on conflict do nothing;
-    if not found then
-      raise exception using errcode = 'DK409', message = 'another message has this ref', detail = (
-        select json_build_array('msg_' || r.message)::text from message_ref r
-        where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
-      );
-    end if;
-  end if;
-  perform record_change('message.created', created, p_ticket, p_actor);
-  return created;
 end
 $$;
 
@@ -338,54 +258,5 @@ $$;
 create function patch_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
 begin
   return update_ticket(lock_ticket(p), p, p_actor);
-end
-$$;
-
--- Answers the message itself.
-create function add_message(p jsonb, p_actor text) returns answer language plpgsql as $$
-declare
-  before ticket := lock_ticket(p);
-  contact bigint := before.requester;
-  message bigint;
-begin
-  if p->'message'->'author' ? 'contact' then contact := requester_of(p->'message'->'author', p_actor); end if;
-  perform change_ticket(before, '{}', '{}', p_actor);
-  message := append_message(before.id, p->'message', contact, p_actor);
-  return (
-    select (201::smallint, 'appended', m.id, before.version + 1, message_json(m), false)::answer from message m where m.id = message
-  );
-end
-$$;
-
-create function link_order(p jsonb, p_actor text) returns answer language plpgsql as $$
-declare
-  before ticket := lock_ticket(p);
-  added text[] := '{}';
-begin
-  if p ? 'orders' then
-    added := link_orders(before.id, p->'orders', p_actor);
-  else
-    if not exists (select from sales_order where id = (p->>'order')::bigint) then
-      raise exception using errcode = 'DK404', message = 'there is no order of this id';
-    end if;
-    insert into ticket_order (ticket, sales_order) values (before.id, (p->>'order')::bigint) on conflict do nothing;
-    if found then added := array['ord_' || (p->>'order')]; end if;
-  end if;
-  return ticket_answer(200, case
-    when change_ticket(before, '{}', order_differences(before.id, added, '{}'), p_actor) then 'updated' else 'unchanged'
-  end, null, before.id);
-end
-$$;
-
-create function unlink_order(p jsonb, p_actor text) returns answer language plpgsql as $$
-declare
-  before ticket := lock_ticket(p);
-  removed text[] := '{}';
-begin
-  delete from ticket_order where ticket = before.id and sales_order = (p->>'order')::bigint;
-  if found then removed := array['ord_' || (p->>'order')]; end if;
-  return ticket_answer(200, case
-    when change_ticket(before, '{}', order_differences(before.id, '{}', removed), p_actor) then 'updated' else 'unchanged'
-  end, null, before.id);
 end
 $$;
