@@ -7,6 +7,8 @@ interface BatcherOptions<In, Out> {
   readonly maxWaiting: number;
   /** Batches under way at the same time. */
   readonly parallel: number;
+  /** How long the first item of a batch waits for others, in milliseconds; one turn of the event loop unless told. */
+  readonly gatherMs?: number;
   /** Carries out a batch; the results are in the order of the items. Throws when nothing of the batch happened. */
   readonly run: (items: readonly In[]) => Promise<readonly Out[]>;
   /** True for a fault of the batch as a whole (no database), false for one that a single item may have caused. */
@@ -31,6 +33,14 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
   let running = 0;
   let scheduled = false;
 
+  // One turn of the event loop lets everything that is ready now join the batch.
+  const schedule = (): void => {
+    if (scheduled || running >= options.parallel || queue.length === 0) return;
+    scheduled = true;
+    if (options.gatherMs === undefined) setImmediate(pump);
+    else setTimeout(pump, options.gatherMs);
+  };
+
   const pump = (): void => {
     scheduled = false;
     while (running < options.parallel && queue.length > 0) {
@@ -39,7 +49,7 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
       running += 1;
       void runBatch(entries, options).finally(() => {
         running -= 1;
-        pump();
+        schedule();
       });
     }
   };
@@ -52,11 +62,7 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
         return;
       }
       queue.push({ item, resolve, reject });
-      // One turn of the event loop lets everything that is ready now join the batch.
-      if (!scheduled && running < options.parallel) {
-        scheduled = true;
-        setImmediate(pump);
-      }
+      schedule();
     });
 
   return { submit, waiting: () => queue.length };

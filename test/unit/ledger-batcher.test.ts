@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createBatcher } from "../../src/ledger/batcher.ts";
 
 const base = { maxItems: 100, maxWaiting: 100, parallel: 1, isShared: () => false };
@@ -20,6 +20,27 @@ describe("the batcher", () => {
     gate.resolve();
     expect(await Promise.all([first, ...rest])).toEqual([10, 20, 30, 40]);
     expect(batches).toEqual([[1], [2, 3, 4]]);
+  });
+
+  it("waits for others as long as it is told to, also after a batch", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    const batches: number[][] = [];
+    const run = async (items: readonly number[]): Promise<readonly number[]> => {
+      batches.push([...items]);
+      return items;
+    };
+    const batcher = createBatcher({ ...base, gatherMs: 5, run });
+    const first = batcher.submit(1);
+    await vi.advanceTimersByTimeAsync(4);
+    const second = batcher.submit(2);
+    expect(batches).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await Promise.all([first, second])).toEqual([1, 2]);
+    const third = batcher.submit(3);
+    await vi.advanceTimersByTimeAsync(5);
+    expect(await third).toBe(3);
+    expect(batches).toEqual([[1, 2], [3]]);
+    vi.useRealTimers();
   });
 
   it("never puts more into a batch than allowed", async () => {
