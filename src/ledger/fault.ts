@@ -11,8 +11,8 @@ const connectionFaults = new Set([
   "ENETUNREACH",
 ]);
 
-// SQLSTATE: 28 login refused, 3D no such database, 53 out of resources, 57P admin shutdown and crash recovery, 57014 statement timeout, 58 system error, 08 connection, 25006 read-only standby.
-const serverFaults = /^(08|28|3D|53|57P|57014|58|25006)/;
+// SQLSTATE: 28 login refused, 3D no such database, 53 out of resources, 55000 no connections taken, 57P admin shutdown and crash recovery, 57014 statement timeout, 58 system error, 08 connection, 25006 read-only standby.
+const serverFaults = /^(08|28|3D|53|55000|57P|57014|58|25006)/;
 /** Deadlock or serialisation failure: nothing happened, and the same statement may be sent again at once. */
 const repeatable = /^40(001|P01)$/;
 

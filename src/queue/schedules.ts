@@ -59,6 +59,7 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
       stop: new AbortController(),
       running: new Set(),
       established: false,
+      toConfirm: 0,
     };
     this.#entries.set(name, entry);
     this.#worker ??= this.#startWorker();

@@ -11,6 +11,8 @@ export interface ScheduleEntry {
   readonly running: Set<Promise<void>>;
   /** False until the backend has had the timetable from us. */
   established: boolean;
+  /** How many more times it is looked at whether the backend has kept what we set. */
+  toConfirm: number;
 }
 
 export interface Timetables {
@@ -22,6 +24,11 @@ export interface Timetables {
 
 /** A field that is gone when the backend's data is gone. */
 const epochField = "deskbridge-epoch";
+/**
+ * A tick that is taken while its timetable is replaced may put the old one back. Who replaced it looks again this many times, and no more, so
+ * that two processes with different configurations do not set theirs against each other for ever.
+ */
+const confirmations = 3;
 /** A tick this late that no job stands for was lost. */
 const lostAfterMs = 60_000;
 
@@ -50,13 +57,20 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
   const establish = async (name: string, entry: ScheduleEntry) => {
     epoch ??= await currentEpoch();
     const found = await queue.getJobScheduler(encodeName(name));
-    if (found === undefined || !isSame(found, entry.timetable)) await set(name, entry);
+    if (found === undefined || !isSame(found, entry.timetable)) {
+      await set(name, entry);
+      entry.toConfirm = confirmations;
+    }
     entry.established = true;
   };
   const restore = async (name: string, entry: ScheduleEntry, everythingLost: boolean) => {
     if (!entry.established) return establish(name, entry);
     const found = await queue.getJobScheduler(encodeName(name));
     if (found === undefined) return everythingLost ? set(name, entry) : undefined;
+    if (entry.toConfirm > 0) {
+      entry.toConfirm -= 1;
+      if (!isSame(found, entry.timetable)) return set(name, entry);
+    }
     const next = found.next ?? 0;
     if (next > Date.now() - lostAfterMs) return undefined;
     const job = await queue.getJob(`repeat:${encodeName(name)}:${next}`);
