@@ -71,8 +71,9 @@ export function tellStory(way: EventWay, options: StoryOptions): EventStory {
   const delivered = new Set(way.deliveries.map((delivery) => delivery.flow));
   const { sequence, receivedAt, via } = way.event;
   const { data, raw, ...facts } = eventOf(way.event);
+  const bodies = { data, ...(raw === undefined ? {} : { raw }) };
   return {
-    event: { ...facts, sequence, receivedAt, via, ...(showData ? { data, raw } : {}) },
+    event: { ...facts, sequence, receivedAt, via, ...(showData ? bodies : {}) },
     enrichment: options.enrichment,
     flows: [
       ...way.deliveries.map((delivery) => {
@@ -126,5 +127,6 @@ export function answerOf(flow: Flow, event: Event, showData: boolean): FlowAnswe
 /** The event as it was received, out of the ledger. */
 export function eventOf(row: EventRow): Event {
   const { eventId, connection, type, subject, happenedAt, data, raw } = row;
-  return { id: eventId, source: connection, type, subject, time: happenedAt, data, raw } as Event;
+  const event = { id: eventId, source: connection, type, subject, time: happenedAt, data } as Event;
+  return raw === null || raw === undefined ? event : { ...event, raw };
 }
