@@ -66,14 +66,12 @@ export function deadTable(letters: readonly DeadLetter[], now: number, width: nu
   const rows = letters.map((letter) => [
     String(letter.id),
     clip(letter.flow, 30),
-    clip(letter.target, 20),
-    clip(letter.eventId, 36),
-    letter.type,
     clip(letter.subject, 30),
+    clip(letter.eventId, 36),
     letter.finishedAt === null ? "-" : agoText(Date.parse(letter.finishedAt), now),
     oneLine(`${letter.code}: ${letter.reason}`),
   ]);
-  const columns = ["id", "flow", "target", "event", "type", "subject", "died"].map((title) => ({ title }));
+  const columns = ["id", "flow", "subject", "event", "died"].map((title) => ({ title }));
   return formatTable([...columns, { title: "why", long: true }], rows, width);
 }
 

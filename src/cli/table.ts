@@ -70,33 +70,54 @@ export function formatTable(
   width?: number,
 ): string {
   const texts = rows.map((row) => row.map(cellText));
+  const longest = longColumnWidth(columns, texts, width);
   const table = new Table({
     head: columns.map((column) => column.title),
     colAligns: columns.map((column) => (column.numeric === true ? "right" : "left")),
-    colWidths: columnWidths(columns, texts, width),
-    wordWrap: true,
     chars: noLines,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  table.push(...texts);
+  for (const row of texts) {
+    table.push(row.map((text, index) => (columns[index]?.long === true ? wrap(text, longest) : text)));
+  }
   const lines = table.toString().split("\n");
   return lines.map((line) => line.trimEnd()).join("\n");
 }
 
-function columnWidths(
+/** The most that a long column may take; without end where everything fits. */
+function longColumnWidth(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
   width: number | undefined,
-): (number | null)[] {
+): number {
   const natural = columns.map(({ title }, index) =>
     Math.max(title.length, ...rows.map((row) => stripVTControlCharacters(row[index] ?? "").length)),
   );
   const longs = columns.flatMap(({ long }, index) => (long === true ? [natural[index] ?? 0] : []));
   const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
   const taken = sum(natural) - sum(longs) + gap * (columns.length - 1);
-  if (width === undefined || taken + sum(longs) <= width) return columns.map(() => null);
-  const share = Math.max(narrowest, Math.floor((width - taken) / longs.length));
-  return columns.map(({ long }, index) => (long === true ? Math.min(share, natural[index] ?? share) : null));
+  if (width === undefined || taken + sum(longs) <= width) return Infinity;
+  return Math.max(narrowest, Math.floor((width - taken) / longs.length));
+}
+
+/** Breaks between words where it can, and within a word that is too long for a line: nothing is cut off. */
+function wrap(text: string, width: number): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= width) {
+      line = longer;
+      continue;
+    }
+    if (line !== "") lines.push(line);
+    line = word;
+    while (line.length > width) {
+      lines.push(line.slice(0, width));
+      line = line.slice(width);
+    }
+  }
+  return [...lines, line].join("\n");
 }
 
 function cellText(cell: Cell): string {

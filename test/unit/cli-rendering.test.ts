@@ -34,6 +34,14 @@ describe("a table", () => {
     expect(lines.join(" ").split(/\s+/)).toEqual(expect.arrayContaining(["one", "four", "eight"]));
   });
 
+  it("breaks a word that is too long for its column rather than cutting it off", () => {
+    const word = "abcdefghij".repeat(5);
+    const lines = formatTable(columns, [["a", 1, word]], 40)
+      .split("\n")
+      .slice(1);
+    expect(lines.map((line) => line.slice(line.lastIndexOf(" ") + 1)).join("")).toBe(word);
+  });
+
   it("keeps every row on one line in a pipe", () => {
     expect(formatTable(columns, [["a", 1, "word ".repeat(100)]]).split("\n")).toHaveLength(2);
   });
