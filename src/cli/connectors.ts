@@ -1,3 +1,6 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { z } from "zod";
 import { loadConfig } from "../config/load.ts";
@@ -6,7 +9,7 @@ import type { Registry } from "../registry/registry.ts";
 import type { Connection, ConnectorDefinition } from "../sdk/connector.ts";
 import { addConfigOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
-import { commandLogger, printJson, printLine, registryOf } from "./context.ts";
+import { commandLogger, printJson, printLine, registryOf, secretPlaceholder } from "./context.ts";
 import { countOf, formatTable } from "./table.ts";
 
 /** What an open connection offers. */
@@ -28,7 +31,7 @@ export interface InstalledConnector {
     readonly required: boolean;
     readonly description: string;
   }[];
-  /** Only an open connection can tell: null for a connector that the configuration does not use. */
+  /** Only an open connection can tell: null for a connector that neither the configuration nor an example uses. */
   readonly offers: Capabilities | null;
 }
 
@@ -38,11 +41,11 @@ type ConnectorsOptions = Pick<CommonOptions, "config" | "json">;
 export function addConnectorsVerb(program: Command, context: CliContext): void {
   const command = program
     .command("connectors")
-    .description("the connectors that are installed, their settings, and what those in use offer")
+    .description("the connectors that are installed, their settings, and what they offer")
     .helpGroup(groups.configure);
   addJsonOption(addConfigOption(command)).action(async (options: ConnectorsOptions) => {
     const registry = registryOf(context);
-    const offers = await offersInUse(registry, context, options.config);
+    const offers = await findOffers(registry, context, options.config);
     const connectors: InstalledConnector[] = [];
     for (const name of await registry.names()) {
       const definition = await registry.get(name);
@@ -59,30 +62,55 @@ export function addConnectorsVerb(program: Command, context: CliContext): void {
   });
 }
 
-/** Opens the connections of the configuration, as far as it is right, and asks each what it offers. */
-async function offersInUse(
+/**
+ * What connectors offer can be asked of open connections only: of those in the configuration, and for connectors that it does not use of those
+ * in the examples. Opening one calls nobody, so placeholders do for their secrets.
+ */
+async function findOffers(
   registry: Registry,
   context: CliContext,
   path: string,
 ): Promise<ReadonlyMap<string, Capabilities>> {
   const offers = new Map<string, Capabilities>();
-  const builtIn = { url: "http://127.0.0.1", apiKey: "unused" };
-  try {
-    const result = await loadConfig({ path, registry, env: context.variables });
-    if (!result.ok) return offers;
-    const logger = commandLogger(context, result.config.secrets);
-    const setup = await openSetup(
-      { ...result.config, flows: [] },
-      { registry, logger, now: Date.now, builtIn },
-    );
-    for (const { config, connection } of setup.connections.values()) {
-      offers.set(config.use, capabilitiesOf(connection));
+  for (const configuration of [path, ...(await examplePaths())]) {
+    for (const [name, capabilities] of await offersOf(configuration, registry, context)) {
+      if (!offers.has(name)) offers.set(name, capabilities);
     }
-    await setup.close();
-  } catch {
-    // What is wrong with the configuration is for `check` to say: the list is good without it.
   }
   return offers;
+}
+
+async function examplePaths(): Promise<readonly string[]> {
+  const folder = fileURLToPath(new URL("../../config/examples/", import.meta.url));
+  const files = await readdir(folder).catch(() => []);
+  return files.toSorted().map((file) => join(folder, file));
+}
+
+async function offersOf(
+  path: string,
+  registry: Registry,
+  context: CliContext,
+): Promise<readonly (readonly [connector: string, capabilities: Capabilities])[]> {
+  try {
+    const env = context.variables;
+    const result = await loadConfig({ path, registry, env, placeholder: secretPlaceholder });
+    if (!result.ok) return [];
+    const setup = await openSetup(
+      { ...result.config, flows: [] },
+      {
+        registry,
+        logger: commandLogger(context, result.config.secrets),
+        now: Date.now,
+        builtIn: { url: "http://127.0.0.1", apiKey: secretPlaceholder },
+      },
+    );
+    const connections = [...setup.connections.values()];
+    await setup.close();
+    return connections.map(({ config, connection }) => [config.use, capabilitiesOf(connection)] as const);
+  } catch {
+    // What is wrong with a configuration is for `check` to say: the list is good without it.
+    return [];
+  }
 }
 
 function capabilitiesOf(connection: Connection): Capabilities {
