@@ -36,7 +36,7 @@ export function addPollVerb(program: Command, context: CliContext): void {
     for (const { source, pages, accepted, duplicates } of polled) {
       printLine(
         context,
-        `${name} ${source}: ${countOf(accepted, "new event")}, ${duplicates} known already, ${countOf(pages, "page")}`,
+        `${name} ${source}: ${countOf(accepted, "new event")}, ${duplicates.toLocaleString("en-US")} known already, ${countOf(pages, "page")}`,
       );
     }
   });

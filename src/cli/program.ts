@@ -40,8 +40,8 @@ export function createProgram(context: CliContext): Command {
     .configureOutput({
       writeOut: (text) => void context.stdout.write(text),
       writeErr: (text) => void context.stderr.write(text),
-      getOutHelpWidth: () => context.stdout.columns ?? helpWidth,
-      getErrHelpWidth: () => context.stdout.columns ?? helpWidth,
+      getOutHelpWidth: () => context.stdout.columns || helpWidth,
+      getErrHelpWidth: () => context.stdout.columns || helpWidth,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });

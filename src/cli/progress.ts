@@ -14,6 +14,7 @@ export interface Progress {
   readonly end: () => void;
 }
 
+const unknownColumns = 80;
 const barWidth = 30;
 const redrawEveryMs = 100;
 const lineEveryMs = 5000;
@@ -34,8 +35,8 @@ function createBar(stream: OutputStream, label: string, startedAt: number, now: 
     const full = Math.round(last.fraction * barWidth);
     const bar = "█".repeat(full) + "░".repeat(barWidth - full);
     const line = `${label} ${bar} ${percent(last)}  ${last.text}  ${durationText(now() - startedAt)}`;
-    // A line that wraps could not be drawn over.
-    stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
+    // A line that wraps could not be drawn over. A terminal that does not know its width says 0.
+    stream.write(`\r\u001b[K${line.slice(0, (stream.columns || unknownColumns) - 1)}`);
     drawnAt = now();
   };
   return {

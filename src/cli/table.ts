@@ -96,7 +96,8 @@ function longColumnWidth(
   const longs = columns.flatMap(({ long }, index) => (long === true ? [natural[index] ?? 0] : []));
   const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
   const taken = sum(natural) - sum(longs) + gap * (columns.length - 1);
-  if (width === undefined || taken + sum(longs) <= width) return Infinity;
+  // A terminal that does not know its width says 0.
+  if (width === undefined || width === 0 || taken + sum(longs) <= width) return Infinity;
   return Math.max(narrowest, Math.floor((width - taken) / longs.length));
 }
 
