@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serveCalls, sharedNow } from "./calls.ts";
+import { readMark } from "./traffic.ts";
+
+/** What the stub is to receive: tickets 0 to `count - 1` of one run. */
+export interface Expectation {
+  readonly run: string;
+  readonly count: number;
+  /** How long each answer is held back. */
+  readonly delayMs?: number;
+}
+
+export interface Receipts {
+  /** When each ticket arrived, on the shared clock; null for one that did not. */
+  readonly arrivedAt: readonly (number | null)[];
+  /** Requests for a ticket that had arrived before. */
+  readonly repeated: number;
+  /** Requests that belong to no ticket of the run. */
+  readonly strange: readonly string[];
+}
+
+/** A support desk that costs next to nothing: it takes down which ticket a request is about and gives a canned answer. */
+const ticket = Buffer.from(
+  JSON.stringify({
+    id: "tkt_01jd9k3v5xq8m2n4p6r7s8t9v0",
+    number: 1042,
+    subject: "Order #1042: cancelled",
+    status: "new",
+    priority: "normal",
+    channel: "api",
+    requester: { id: "con_01jd9k3v5x", name: "Robin Example", email: "robin@example.com", phone: null },
+    assignee: null,
+    tags: ["bench"],
+    custom_fields: {},
+    refs: [{ source: "deskbridge", id: "bench" }],
+    orders: [],
+    csat: null,
+    follow_up_of: null,
+    created_at: "2026-11-22T10:00:00.000Z",
+    updated_at: "2026-11-22T10:00:00.000Z",
+    closed_at: null,
+    version: 1,
+  }),
+);
+const answerHead = {
+  "content-type": "application/json",
+  "content-length": String(ticket.length),
+  "deskbridge-result": "created",
+};
+
+let expected: Expectation = { run: "", count: 0 };
+let arrivedAt: (number | null)[] = [];
+let repeated = 0;
+let strange: string[] = [];
+let arrived = 0;
+let waiting: { readonly count: number; readonly resolve: (at: number) => void }[] = [];
+
+function takeDown(url: string): void {
+  const mark = readMark(url);
+  if (mark?.run !== expected.run || mark.number >= expected.count) {
+    strange.push(url);
+    return;
+  }
+  if (arrivedAt[mark.number] !== null) {
+    repeated += 1;
+    return;
+  }
+  const now = sharedNow();
+  arrivedAt[mark.number] = now;
+  arrived += 1;
+  if (waiting.length === 0) return;
+  for (const one of waiting) if (arrived >= one.count) one.resolve(now);
+  waiting = waiting.filter((one) => arrived < one.count);
+}
+
+function receive(request: IncomingMessage, response: ServerResponse): void {
+  request.resume().on("end", () => {
+    takeDown(request.url ?? "");
+    const answer = (): void => void response.writeHead(201, answerHead).end(ticket);
+    if (expected.delayMs === undefined) answer();
+    else setTimeout(answer, expected.delayMs);
+  });
+}
+
+const server = createServer({ keepAliveTimeout: 60_000 }, receive);
+
+const handlers = {
+  listen: async (): Promise<string> => {
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  },
+  expect: (next: Expectation): void => {
+    expected = next;
+    arrivedAt = Array.from({ length: next.count }, () => null);
+    repeated = 0;
+    strange = [];
+    arrived = 0;
+    waiting = [];
+  },
+  /** Resolves with the time of the arrival that made it so many. */
+  reached: (count: number): Promise<number> => {
+    if (arrived >= count) return Promise.resolve(sharedNow());
+    return new Promise((resolve) => void waiting.push({ count, resolve }));
+  },
+  arrived: (): number => arrived,
+  receipts: (): Receipts => ({ arrivedAt, repeated, strange: strange.slice(0, 20) }),
+};
+export type StubHandlers = typeof handlers;
+
+serveCalls(handlers);
