@@ -53,44 +53,45 @@ function postBare(url: string, agent: Agent, text: string): Promise<void> {
   });
 }
 
-let worker: Worker | undefined;
-let handledMs: number[] = [];
+function createHandlers() {
+  let worker: Worker | undefined;
+  let handledMs: number[] = [];
+  return {
+    /** Puts one job a ticket into the queue. */
+    enqueue: async ({ redisPort, run, count }: FloorOrder): Promise<void> => {
+      const queue = new Queue(queueName, {
+        connection: { host: "127.0.0.1", port: redisPort },
+        defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
+      });
+      for (let start = 0; start < count; start += 1000) {
+        const numbers = Array.from({ length: Math.min(1000, count - start) }, (_, index) => start + index);
+        await queue.addBulk(numbers.map((number) => ({ name: "ticket", data: { run, number } })));
+      }
+      await queue.close();
+    },
+    /** Starts to work on them: one POST a job. */
+    work: async (order: FloorOrder): Promise<void> => {
+      const post = createPost(order);
+      handledMs = [];
+      worker = new Worker<{ run: string; number: number }>(
+        queueName,
+        async ({ data }) => {
+          const startedAt = performance.now();
+          await post(`/v1/tickets/${writeMark(data)}`, ticketBody(data));
+          handledMs.push(performance.now() - startedAt);
+        },
+        { connection: { host: "127.0.0.1", port: order.redisPort }, concurrency: order.concurrency },
+      );
+      worker.on("error", (error) => process.stderr.write(`floor: ${error.message}\n`));
+      await worker.waitUntilReady();
+    },
+    /** Waits for the jobs under way; gives how long each took from its start to the desk's answer, in milliseconds. */
+    finish: async (): Promise<readonly number[]> => {
+      await worker?.close();
+      return handledMs;
+    },
+  };
+}
+export type FloorHandlers = ReturnType<typeof createHandlers>;
 
-const handlers = {
-  /** Puts one job a ticket into the queue. */
-  enqueue: async ({ redisPort, run, count }: FloorOrder): Promise<void> => {
-    const queue = new Queue(queueName, {
-      connection: { host: "127.0.0.1", port: redisPort },
-      defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
-    });
-    for (let start = 0; start < count; start += 1000) {
-      const numbers = Array.from({ length: Math.min(1000, count - start) }, (_, index) => start + index);
-      await queue.addBulk(numbers.map((number) => ({ name: "ticket", data: { run, number } })));
-    }
-    await queue.close();
-  },
-  /** Starts to work on them: one POST a job. */
-  work: async (order: FloorOrder): Promise<void> => {
-    const post = createPost(order);
-    handledMs = [];
-    worker = new Worker<{ run: string; number: number }>(
-      queueName,
-      async ({ data }) => {
-        const startedAt = performance.now();
-        await post(`/v1/tickets/${writeMark(data)}`, ticketBody(data));
-        handledMs.push(performance.now() - startedAt);
-      },
-      { connection: { host: "127.0.0.1", port: order.redisPort }, concurrency: order.concurrency },
-    );
-    worker.on("error", (error) => process.stderr.write(`floor: ${error.message}\n`));
-    await worker.waitUntilReady();
-  },
-  /** Waits for the jobs under way; gives how long each took from its start to the desk's answer, in milliseconds. */
-  finish: async (): Promise<readonly number[]> => {
-    await worker?.close();
-    return handledMs;
-  },
-};
-export type FloorHandlers = typeof handlers;
-
-serveCalls(handlers, async () => void (await worker?.close()));
+serveCalls(createHandlers());

@@ -31,11 +31,6 @@ interface Connection {
   readonly close: () => void;
 }
 
-/** Prepared beforehand, so that building and signing bodies is not measured. */
-let requests: Buffer[] = [];
-let connections: Connection[] = [];
-let origin = new URL("http://127.0.0.1");
-
 /** A keep-alive connection that understands just the answers of a known server: a status line and a content length. */
 async function openConnection(port: number): Promise<Connection> {
   const socket: Socket = connect({ port, host: "127.0.0.1", noDelay: true });
@@ -67,21 +62,8 @@ async function openConnection(port: number): Promise<Connection> {
   };
 }
 
-function prepare({ url, run, from, count }: Load): void {
-  origin = new URL(url);
-  const sentAt = new Date();
-  requests = Array.from({ length: count }, (_, index) =>
-    webhookRequest({ run, number: from + index }, origin.host, origin.pathname, sentAt),
-  );
-}
-
-async function connectAll(count: number): Promise<void> {
-  for (const connection of connections) connection.close();
-  connections = await Promise.all(Array.from({ length: count }, () => openConnection(Number(origin.port))));
-}
-
-/** Sends all prepared requests over so many connections, each with one request under way at a time. */
-async function sendAll(): Promise<Sent> {
+/** Sends all of the requests over the connections, each with one request under way at a time. */
+async function sendAll(requests: readonly Buffer[], connections: readonly Connection[]): Promise<Sent> {
   const sentAt: number[] = [];
   const ackMs: number[] = [];
   const statuses: Record<string, number> = {};
@@ -89,7 +71,8 @@ async function sendAll(): Promise<Sent> {
   let next = 0;
   const work = async ({ ask }: Connection): Promise<void> => {
     while (next < requests.length) {
-      const index = next++;
+      const index = next;
+      next += 1;
       const before = sharedNow();
       const status = await ask(requests[index] as Buffer);
       sentAt[index] = before;
@@ -101,18 +84,34 @@ async function sendAll(): Promise<Sent> {
   return { startedAt, endedAt: sharedNow(), sentAt, ackMs, statuses };
 }
 
-const handlers = {
-  prepare,
-  connect: connectAll,
-  send: sendAll,
-  /** Sends one of the prepared requests; resolves with the time of its writing, when it was acknowledged. */
-  sendOne: async (index: number): Promise<number> => {
-    const before = sharedNow();
-    const status = await (connections[0] as Connection).ask(requests[index] as Buffer);
-    if (status !== 202) throw new Error(`the webhook was answered ${status}`);
-    return before;
-  },
-};
-export type SenderHandlers = typeof handlers;
+function createHandlers() {
+  // Prepared beforehand, so that building and signing bodies is not measured.
+  let requests: Buffer[] = [];
+  let connections: Connection[] = [];
+  let port = 0;
+  return {
+    prepare: ({ url, run, from, count }: Load): void => {
+      const { host, pathname, port: itsPort } = new URL(url);
+      port = Number(itsPort);
+      const sentAt = new Date();
+      requests = Array.from({ length: count }, (_, index) =>
+        webhookRequest({ run, number: from + index }, host, pathname, sentAt),
+      );
+    },
+    connect: async (count: number): Promise<void> => {
+      for (const connection of connections) connection.close();
+      connections = await Promise.all(Array.from({ length: count }, () => openConnection(port)));
+    },
+    send: () => sendAll(requests, connections),
+    /** Sends one of the prepared requests; resolves with the time of its writing, when it was acknowledged. */
+    sendOne: async (index: number): Promise<number> => {
+      const before = sharedNow();
+      const status = await (connections[0] as Connection).ask(requests[index] as Buffer);
+      if (status !== 202) throw new Error(`the webhook was answered ${status}`);
+      return before;
+    },
+  };
+}
+export type SenderHandlers = ReturnType<typeof createHandlers>;
 
-serveCalls(handlers);
+serveCalls(createHandlers());

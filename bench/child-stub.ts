@@ -21,7 +21,7 @@ export interface Receipts {
   readonly strange: readonly string[];
 }
 
-/** A support desk that costs next to nothing: it takes down which ticket a request is about and gives a canned answer. */
+// A support desk that costs next to nothing: it takes down which ticket a request is about and gives a canned answer.
 const ticket = Buffer.from(
   JSON.stringify({
     id: "tkt_01jd9k3v5xq8m2n4p6r7s8t9v0",
@@ -50,63 +50,68 @@ const answerHead = {
   "deskbridge-result": "created",
 };
 
-let expected: Expectation = { run: "", count: 0 };
-let arrivedAt: (number | null)[] = [];
-let repeated = 0;
-let strange: string[] = [];
-let arrived = 0;
-let waiting: { readonly count: number; readonly resolve: (at: number) => void }[] = [];
+/** What has arrived so far. */
+function createBook() {
+  let expected: Expectation = { run: "", count: 0 };
+  let arrivedAt: (number | null)[] = [];
+  let arrived = 0;
+  let repeated = 0;
+  let strange: string[] = [];
+  let waiting: { readonly count: number; readonly resolve: (at: number) => void }[] = [];
 
-function takeDown(url: string): void {
-  const mark = readMark(url);
-  if (mark?.run !== expected.run || mark.number >= expected.count) {
-    strange.push(url);
-    return;
-  }
-  if (arrivedAt[mark.number] !== null) {
-    repeated += 1;
-    return;
-  }
-  const now = sharedNow();
-  arrivedAt[mark.number] = now;
-  arrived += 1;
-  if (waiting.length === 0) return;
-  for (const one of waiting) if (arrived >= one.count) one.resolve(now);
-  waiting = waiting.filter((one) => arrived < one.count);
-}
-
-function receive(request: IncomingMessage, response: ServerResponse): void {
-  request.resume().on("end", () => {
-    takeDown(request.url ?? "");
-    const answer = (): void => void response.writeHead(201, answerHead).end(ticket);
-    if (expected.delayMs === undefined) answer();
-    else setTimeout(answer, expected.delayMs);
-  });
-}
-
-const server = createServer({ keepAliveTimeout: 60_000 }, receive);
-
-const handlers = {
-  listen: async (): Promise<string> => {
-    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  },
-  expect: (next: Expectation): void => {
+  const expect = (next: Expectation): void => {
     expected = next;
     arrivedAt = Array.from({ length: next.count }, () => null);
+    arrived = 0;
     repeated = 0;
     strange = [];
-    arrived = 0;
     waiting = [];
-  },
-  /** Resolves with the time of the arrival that made it so many. */
-  reached: (count: number): Promise<number> => {
+  };
+  const arrive = (number: number): void => {
+    const now = sharedNow();
+    arrivedAt[number] = now;
+    arrived += 1;
+    if (waiting.length === 0) return;
+    for (const one of waiting) if (arrived >= one.count) one.resolve(now);
+    waiting = waiting.filter((one) => arrived < one.count);
+  };
+  const takeDown = (url: string): void => {
+    const mark = readMark(url);
+    if (mark?.run !== expected.run || mark.number >= expected.count) strange.push(url);
+    else if (arrivedAt[mark.number] === null) arrive(mark.number);
+    else repeated += 1;
+  };
+  const reached = (count: number): Promise<number> => {
     if (arrived >= count) return Promise.resolve(sharedNow());
     return new Promise((resolve) => void waiting.push({ count, resolve }));
-  },
-  arrived: (): number => arrived,
-  receipts: (): Receipts => ({ arrivedAt, repeated, strange: strange.slice(0, 20) }),
-};
-export type StubHandlers = typeof handlers;
+  };
+  const receipts = (): Receipts => ({ arrivedAt, repeated, strange: strange.slice(0, 20) });
+  return { expect, takeDown, reached, receipts, delayMs: () => expected.delayMs };
+}
 
-serveCalls(handlers);
+function createHandlers() {
+  const book = createBook();
+  const receive = (request: IncomingMessage, response: ServerResponse): void => {
+    request.resume().on("end", () => {
+      book.takeDown(request.url ?? "");
+      const answer = (): void => void response.writeHead(201, answerHead).end(ticket);
+      const delayMs = book.delayMs();
+      if (delayMs === undefined) answer();
+      else setTimeout(answer, delayMs);
+    });
+  };
+  const server = createServer({ keepAliveTimeout: 60_000 }, receive);
+  return {
+    listen: async (): Promise<string> => {
+      await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    },
+    expect: book.expect,
+    /** Resolves with the time of the arrival that made it so many. */
+    reached: book.reached,
+    receipts: book.receipts,
+  };
+}
+export type StubHandlers = ReturnType<typeof createHandlers>;
+
+serveCalls(createHandlers());

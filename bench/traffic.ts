@@ -23,47 +23,68 @@ export const shop = {
   clientSecret: "bench-client-secret-0123456789",
 } as const;
 
+const orderedAt = "2026-11-22T10:00:00-05:00";
+
+const price = (amount: string) => ({
+  shop_money: { amount, currency_code: "USD" },
+  presentment_money: { amount, currency_code: "USD" },
+});
+
+const address = {
+  first_name: "Robin",
+  last_name: "Example",
+  address1: "1 Test Street",
+  address2: "Floor 2",
+  city: "Springfield",
+  zip: "12345",
+  province: "Illinois",
+  country: "United States",
+  name: "Robin Example",
+  country_code: "US",
+  province_code: "IL",
+  phone: "+12175550123",
+  latitude: 39.8,
+  longitude: -89.6,
+};
+
+const lineOf = (order: number, number: number) => ({
+  id: order * 10 + number,
+  admin_graphql_api_id: `gid://shopify/LineItem/${order * 10 + number}`,
+  title: `Article ${number}`,
+  sku: `SKU-${number}`,
+  quantity: number,
+  fulfillable_quantity: number,
+  grams: 250,
+  price: "19.00",
+  price_set: price("19.00"),
+  requires_shipping: true,
+  taxable: true,
+  vendor: "Example",
+  properties: [],
+  tax_lines: [],
+  discount_allocations: [],
+});
+
+const customerOf = (number: number) => ({
+  id: 7_000_000_000 + number,
+  email: `buyer${number}@example.com`,
+  created_at: orderedAt,
+  updated_at: orderedAt,
+  first_name: "Robin",
+  last_name: "Example",
+  orders_count: 3,
+  state: "enabled",
+  verified_email: true,
+  phone: null,
+  tags: "",
+  currency: "USD",
+  default_address: address,
+});
+
 /** A cancelled order as the shop system sends it, about four kilobytes, with the customer in it. */
 export function cancelledOrder(mark: Mark): string {
   const id = 5_000_000_000_000 + mark.number;
-  const at = "2026-11-22T10:00:00-05:00";
-  const price = (amount: string) => ({
-    shop_money: { amount, currency_code: "USD" },
-    presentment_money: { amount, currency_code: "USD" },
-  });
-  const address = {
-    first_name: "Robin",
-    last_name: "Example",
-    address1: "1 Test Street",
-    address2: "Floor 2",
-    city: "Springfield",
-    zip: "12345",
-    province: "Illinois",
-    country: "United States",
-    name: "Robin Example",
-    country_code: "US",
-    province_code: "IL",
-    phone: "+12175550123",
-    latitude: 39.8,
-    longitude: -89.6,
-  };
-  const line = (number: number) => ({
-    id: id * 10 + number,
-    admin_graphql_api_id: `gid://shopify/LineItem/${id * 10 + number}`,
-    title: `Article ${number}`,
-    sku: `SKU-${number}`,
-    quantity: number,
-    fulfillable_quantity: number,
-    grams: 250,
-    price: "19.00",
-    price_set: price("19.00"),
-    requires_shipping: true,
-    taxable: true,
-    vendor: "Example",
-    properties: [],
-    tax_lines: [],
-    discount_allocations: [],
-  });
+  const at = orderedAt;
   return JSON.stringify({
     id,
     admin_graphql_api_id: `gid://shopify/Order/${id}`,
@@ -88,24 +109,10 @@ export function cancelledOrder(mark: Mark): string {
     total_price_set: price("120.00"),
     subtotal_price_set: price("114.00"),
     total_tax_set: price("6.00"),
-    line_items: [line(1), line(2), line(3)],
+    line_items: [1, 2, 3].map((number) => lineOf(id, number)),
     shipping_address: address,
     billing_address: address,
-    customer: {
-      id: 7_000_000_000 + mark.number,
-      email: `buyer${mark.number}@example.com`,
-      created_at: at,
-      updated_at: at,
-      first_name: "Robin",
-      last_name: "Example",
-      orders_count: 3,
-      state: "enabled",
-      verified_email: true,
-      phone: null,
-      tags: "",
-      currency: "USD",
-      default_address: address,
-    },
+    customer: customerOf(mark.number),
     shipping_lines: [],
     refunds: [],
     fulfillments: [],

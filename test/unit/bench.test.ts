@@ -1,0 +1,125 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { checkAnswers, CountError } from "../../bench/count-check.ts";
+import { figuresOf } from "../../bench/figures.ts";
+import type { Figures } from "../../bench/figures.ts";
+import { measureNames, parseOptions } from "../../bench/options.ts";
+import { cpuMsOf, parseStat, residentMb } from "../../bench/process-cost.ts";
+import { reportOf } from "../../bench/report.ts";
+import { median, percentile, significant } from "../../bench/statistics.ts";
+import { tableOf } from "../../bench/table.ts";
+import { readMark, shop, webhookRequest, writeMark } from "../../bench/traffic.ts";
+
+function round(perSecond: number, ackP99Ms?: number): Figures {
+  const cpuMsPerEvent = { process: 0.3, redis: 0.01, postgres: 0.1 };
+  return { perSecond, p50Ms: 5, p99Ms: 20, cpuMsPerEvent, ...(ackP99Ms === undefined ? {} : { ackP99Ms }) };
+}
+
+const nothing = { series: {}, idle: undefined, postgresIdle: undefined, memory: undefined };
+
+describe("the figures of the benchmark", () => {
+  it("take percentiles by nearest rank and medians in the middle", () => {
+    const values = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect([percentile(values, 0.5), percentile(values, 0.99), percentile(values, 1)]).toEqual([50, 99, 100]);
+    expect([median([3, 1, 2]), median([4, 1, 2, 3])]).toEqual([2, 2.5]);
+    expect(percentile([], 0.5)).toBeNaN();
+    expect([significant(1234.5), significant(0.012345)]).toEqual([1230, 0.0123]);
+  });
+
+  it("reckon a rate from the whole and percentiles from each", () => {
+    const cpu = { process: 1, redis: 0, postgres: 0 };
+    expect(figuresOf(2000, 500, [1, 2, 3], cpu)).toMatchObject({ perSecond: 4000, p50Ms: 2, p99Ms: 3 });
+  });
+
+  it("set rates against each other within a round and give the median of the rounds", () => {
+    const series = {
+      floor: [round(4000), round(1000), round(3000)],
+      drain: [round(2000), round(900), round(2400)],
+      endToEnd: [round(2000, 90), round(500, 40), round(900, 60)],
+    };
+    const report = reportOf({ ...nothing, series });
+    expect(report.ratios).toEqual({ "drain/floor": 0.8, "endToEnd/floor": 0.5 });
+    expect(report.ratioSpread["drain/floor"]).toEqual({ min: 0.5, max: 0.9 });
+    expect(report.floor).toMatchObject({ perSecond: 3000, perSecondOfRounds: [4000, 1000, 3000] });
+    expect(report.ackP99Ms).toBe(90);
+    expect(report.targets.map(({ name, reached }) => [name, reached])).toEqual([
+      ["drain / floor", true],
+      ["end to end / floor", true],
+      ["acknowledgement under load, p99 ms", true],
+    ]);
+  });
+
+  it("say which targets are missed", () => {
+    const series = { floor: [round(4000)], drain: [round(2000)] };
+    const memory = { restMb: 300, pending10kMb: 200, pending200kMb: 400 };
+    const report = reportOf({ ...nothing, series, memory });
+    expect(report.targets.map(({ reached }) => reached)).toEqual([false, false, false]);
+    expect(tableOf(report)).toContain("MISSED   drain / floor: 0.5 (≥ 0.7)");
+  });
+
+  it("leave out what was not measured", () => {
+    expect(reportOf(nothing)).toEqual({ ratios: {}, ratioSpread: {}, targets: [] });
+    expect(tableOf(reportOf(nothing))).toBe("");
+  });
+});
+
+describe("the traffic of the benchmark", () => {
+  const mark = { run: "whole12", number: 34 };
+
+  it("is marked in a way that is found again in the address of a call to the desk", () => {
+    const key = encodeURIComponent(`cancelled:#${writeMark(mark)}`);
+    expect(readMark(`/v1/tickets/by-ref/deskbridge/${key}`)).toEqual(mark);
+    expect(readMark(`/v1/tickets/by-ref/deskbridge/${key}/messages?x=1`)).toEqual(mark);
+    expect(readMark("/v1/tickets/by-ref/deskbridge/1042")).toBeUndefined();
+  });
+
+  it("is signed over the bytes that are sent", () => {
+    const request = webhookRequest(mark, "127.0.0.1:1", "/hooks/shop", new Date()).toString();
+    const [head = "", body = ""] = request.split("\r\n\r\n");
+    const signature = /X-Shopify-Hmac-Sha256: (\S+)/.exec(head)?.[1];
+    expect(signature).toBe(createHmac("sha256", shop.clientSecret).update(body).digest("base64"));
+    expect(Number(/Content-Length: (\d+)/.exec(head)?.[1])).toBe(Buffer.byteLength(body));
+    expect(JSON.parse(body)).toMatchObject({ name: "#whole12x34" });
+  });
+
+  it("counts as wrong when one webhook was answered other than 202", () => {
+    expect(() => checkAnswers("r1", { "202": 10 }, 10)).not.toThrow();
+    expect(() => checkAnswers("r1", { "202": 9, "503": 1 }, 10)).toThrow(CountError);
+    expect(() => checkAnswers("r1", { "202": 9 }, 10)).toThrow(CountError);
+  });
+});
+
+describe("what processes cost", () => {
+  it("is read from a line of /proc, whatever the process is called", () => {
+    const line = "42 (a) b (c)) S 7 42 42 0 -1 4194560 100 0 0 0 150 50 30 20 20 0 1 0 100 0 0";
+    expect(parseStat(line)).toEqual({ parent: 7, ownMs: 2000, endedChildrenMs: 500 });
+  });
+
+  it("is found for this process, and refused for one that is not there", () => {
+    expect(cpuMsOf(process.pid)).toBeGreaterThan(0);
+    expect(residentMb(process.pid)).toBeGreaterThan(10);
+    expect(() => cpuMsOf(2 ** 30)).toThrow("there is no process");
+    expect(() => residentMb(2 ** 30)).toThrow("there is no process");
+  });
+});
+
+describe("the command line of the benchmark", () => {
+  it("measures everything unless told", () => {
+    const options = parseOptions([]);
+    expect(options).toMatchObject({ events: 8000, warmUp: 1600, rounds: 3, json: false });
+    expect(options === "help" ? [] : [...options.only]).toEqual([...measureNames]);
+  });
+
+  it("takes names by commas or one by one", () => {
+    const options = parseOptions(["--only", "floor,drain", "--only", "idle", "--events", "100", "--json"]);
+    expect(options).toMatchObject({ events: 100, json: true });
+    expect(options === "help" ? [] : [...options.only]).toEqual(["floor", "drain", "idle"]);
+    expect(parseOptions(["--help"])).toBe("help");
+  });
+
+  it("refuses what it does not know", () => {
+    expect(() => parseOptions(["--only", "flor"])).toThrow("there are floor, ");
+    expect(() => parseOptions(["--events", "many"])).toThrow("whole number");
+    expect(() => parseOptions(["--fast"])).toThrow("--fast");
+  });
+});
