@@ -17,7 +17,7 @@ export interface Memory {
 }
 
 const restMs = 5000;
-const workMs = 12_000;
+const workMs = 16_000;
 /** Slow enough that the smaller backlog outlasts the measurement. */
 const deskDelayMs = 100;
 
@@ -90,8 +90,8 @@ async function fill(stage: Stage, database: Database, run: string, count: number
     [mark.slice(0, -1), mark, count - 1],
   );
   await database.query(
-    `insert into deskbridge.delivery (sequence, flow, target, lane, priority, status)
-     select e.sequence, d.flow, d.target, e.subject, d.priority, d.status
+    `insert into deskbridge.delivery (sequence, flow, target, lane, priority, status, due_at)
+     select e.sequence, d.flow, d.target, e.subject, d.priority, d.status, d.due_at - interval '1 minute'
      from deskbridge.event e, deskbridge.delivery d where e.sequence <> d.sequence`,
   );
 }
