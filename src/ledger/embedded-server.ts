@@ -43,6 +43,8 @@ const ownSettings: Readonly<Record<string, string>> = {
   max_wal_size: "1GB",
   wal_level: "minimal",
   max_wal_senders: "0",
+  // Found a tenth of a second after it began, a deadlock is broken and gone before anybody has waited too long.
+  deadlock_timeout: "100ms",
   jit: "off",
   max_parallel_workers_per_gather: "0",
   autovacuum_naptime: "10s",

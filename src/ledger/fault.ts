@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "../errors.ts";
 
 const connectionFaults = new Set([
@@ -47,13 +48,17 @@ export function toLedgerError(error: unknown): AppError {
   });
 }
 
-/** Runs a statement again, up to three times, when the database rolled it back to break a deadlock. */
+const mostAttempts = 5;
+
+/** Runs a statement again, up to five times in all, when the database rolled it back to break a deadlock. */
 export async function repeatOnDeadlock<T>(run: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
-      if (attempt === 3 || !isRepeatable(error)) throw error;
+      if (attempt === mostAttempts || !isRepeatable(error)) throw error;
+      // At different moments, so that the same two do not meet again.
+      await delay(Math.random() * 50 * attempt);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { AppError } from "../../errors.ts";
 import type { ErrorCode } from "../../errors.ts";
-import { repeatOnDeadlock, toLedgerError } from "../../ledger/fault.ts";
+import { isRepeatable, repeatOnDeadlock, toLedgerError } from "../../ledger/fault.ts";
 
 /** What the functions of the migrations raise. */
 const codeByState: Readonly<Record<string, ErrorCode>> = {
@@ -27,7 +27,8 @@ function toStoreError(error: unknown): AppError {
     const details = ours === "conflict" ? { conflictingIds: JSON.parse(String(detail)) as unknown } : {};
     return new AppError(ours, String(message), { details });
   }
-  if (code === lockTimeout) {
+  // A deadlock that came again on every try is, to the caller, the same as a wait that was too long.
+  if (code === lockTimeout || isRepeatable(error)) {
     return new AppError(
       "idempotency_in_flight",
       "another request is working on the same thing; send it again shortly",
@@ -39,7 +40,7 @@ function toStoreError(error: unknown): AppError {
   return toLedgerError(error);
 }
 
-/** Runs a statement, once more where the database broke a deadlock with it; throws its fault as an `AppError`. */
+/** Runs a statement, again where the database broke a deadlock with it; throws its fault as an `AppError`. */
 export async function guarded<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await repeatOnDeadlock(run);
