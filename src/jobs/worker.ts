@@ -5,6 +5,7 @@ import type { Pause } from "./attempt.ts";
 import type { Engine } from "./engine.ts";
 import type { LaneContext } from "./lane.ts";
 import { leaseMs, workLane } from "./lane.ts";
+import type { Room } from "./room.ts";
 import { createRoom } from "./room.ts";
 import { createSlots } from "./slots.ts";
 
@@ -12,10 +13,13 @@ import { createSlots } from "./slots.ts";
 const ringsAtOnce = 4;
 
 /**
- * Lanes leased for each that may call the target at a time: besides those that do there are some whose results are on their way to the disk,
- * and some that wait in line so that no place stays empty. From `most` on no more are leased, down to `low`.
+ * Lanes that wait for a place, for each place there is: enough that none stays empty while the next rings are claimed. From `most` on no more
+ * are leased, down to `low`.
  */
-const leasedPerPlace = { most: 5, low: 3 };
+const waitingPerPlace = { most: 5, low: 2 };
+
+/** All lanes leased, for each place. Those that neither wait nor have a place are waiting for the disk, which may be stuck. */
+const leasedPerPlace = { most: 25, low: 20 };
 
 /** Works for one target. */
 export interface TargetWorker {
@@ -30,7 +34,8 @@ export async function startWorker(
   concurrency: number,
 ): Promise<TargetWorker> {
   const abort = new AbortController();
-  const room = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
+  const waiting = createRoom(concurrency * waitingPerPlace.most, concurrency * waitingPerPlace.low);
+  const leased = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
   const pause = createPause(engine, target);
   let stopping = false;
   const context: LaneContext = {
@@ -43,19 +48,21 @@ export async function startWorker(
     takePlace: createSlots(concurrency).take,
   };
 
-  const { begin, allOver } = createLaneRunner(context, () => room.leave(1));
+  const { begin, allOver } = createLaneRunner(context, waiting, leased);
 
   const handle = async (ring: Ring): Promise<RingOutcome> => {
-    await room.enter(ring.lanes.length);
-    let leased = 0;
+    await waiting.enter(ring.lanes.length);
+    await leased.enter(ring.lanes.length);
+    let begun = 0;
     try {
       if (stopping) return { kind: "snooze", until: engine.now() };
       const claim = await claimLanes(engine, ring);
       if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
-      leased = claim.lanes.length;
+      begun = claim.lanes.length;
       claim.lanes.forEach(begin);
     } finally {
-      room.leave(ring.lanes.length - leased);
+      waiting.leave(ring.lanes.length - begun);
+      leased.leave(ring.lanes.length - begun);
     }
     // The ring is over: leases carry the work from here, so a slow lane does not hold up the next ring.
     return { kind: "done" };
@@ -66,7 +73,8 @@ export async function startWorker(
     close: async (withinMs) => {
       stopping = true;
       const deadline = setTimeout(() => abort.abort(), withinMs);
-      room.lift();
+      waiting.lift();
+      leased.lift();
       await rings.close(withinMs);
       await allOver();
       clearTimeout(deadline);
@@ -74,16 +82,23 @@ export async function startWorker(
   };
 }
 
-/** Runs leased lanes side by side and keeps account of them. */
-function createLaneRunner(context: LaneContext, onOver: () => void) {
+/** Runs leased lanes side by side and keeps account of them: each leaves `waiting` with its first place, and `leased` when it is over. */
+function createLaneRunner(context: LaneContext, waiting: Room, leased: Room) {
   const { engine, target } = context;
   const underWay = new Set<Promise<void>>();
   const begin = (lane: LeasedLane): void => {
+    let waits = true;
+    const takePlace = async (): Promise<() => void> => {
+      const giveBack = await context.takePlace();
+      if (waits) waiting.leave(1);
+      waits = false;
+      return giveBack;
+    };
     engine.metrics.lanesLeased(target, 1);
-    const work = workLane(lane, context).finally(() => {
+    const work = workLane(lane, { ...context, takePlace }).finally(() => {
       engine.metrics.lanesLeased(target, -1);
       underWay.delete(work);
-      onOver();
+      leased.leave(1);
     });
     underWay.add(work);
   };

@@ -121,30 +121,42 @@ describe("a worker", () => {
   });
 
   it("leases no more than a few lanes for each call that it may make at a time", async () => {
+    const started = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
-    const bench = await startBench(async () => finish.promise, 1);
-    const lanes = ["1", "2", "3", "4", "5", "6"];
+    const bench = await startBench(async () => {
+      started.resolve();
+      await finish.promise;
+    }, 1);
+    const lanes = ["1", "2", "3", "4", "5", "6", "7"];
     for (const lane of lanes) await append(lane, lane);
-    const outcomes = lanes.map((lane) => bench.ring(lane));
-    await Promise.all(outcomes.slice(0, 5));
-    const { rows } = await ledger.pool.query("select lane from lane_lease order by lane");
-    expect(rows).toHaveLength(5);
+    const first = bench.ring("1");
+    await started.promise;
+    const others = lanes.slice(1).map((lane) => bench.ring(lane));
+    await Promise.all(others.slice(0, 5));
+    const { rows } = await ledger.pool.query("select lane from lane_lease");
+    expect(rows).toHaveLength(6);
     finish.resolve();
-    expect(await Promise.all(outcomes)).toEqual(lanes.map(() => ({ kind: "done" })));
-    await bench.until({ done: 6, pending: 0 });
+    expect(await Promise.all([first, ...others])).toEqual(lanes.map(() => ({ kind: "done" })));
+    await bench.until({ done: 7, pending: 0 });
   });
 
   it("hands a ring that waits to be handled back when it is closed", async () => {
+    const started = Promise.withResolvers<void>();
     const finish = Promise.withResolvers<void>();
-    const bench = await startBench(async () => finish.promise, 1);
-    for (const lane of ["1", "2", "3", "4", "5", "6"]) await append(lane, lane);
-    await bench.ring("1", "2", "3", "4", "5");
-    const waiting = bench.ring("6");
+    const bench = await startBench(async () => {
+      started.resolve();
+      await finish.promise;
+    }, 1);
+    for (const lane of ["1", "2", "3", "4", "5", "6", "7"]) await append(lane, lane);
+    await bench.ring("1");
+    await started.promise;
+    await bench.ring("2", "3", "4", "5", "6");
+    const waiting = bench.ring("7");
     const closed = bench.worker.close(5000);
     expect(await waiting).toMatchObject({ kind: "snooze" });
     finish.resolve();
     await closed;
-    expect(await bench.statuses()).toMatchObject({ done: 1, pending: 5 });
+    expect(await bench.statuses()).toMatchObject({ done: 1, pending: 6 });
   });
 
   it("stops a lane at a delivery that must be tried again, and has it rung for when it is due", async () => {
