@@ -7,7 +7,10 @@ interface BatcherOptions<In, Out> {
   readonly maxWaiting: number;
   /** Batches under way at the same time. */
   readonly parallel: number;
-  /** How long the first item of a batch waits for others, in milliseconds; one turn of the event loop unless told. */
+  /**
+   * How long the first item of a batch waits for others when the last batch ended less than this time ago, in milliseconds. Else, and when
+   * not told, it waits one turn of the event loop, so that everything that is ready now can join.
+   */
   readonly gatherMs?: number;
   /** Carries out a batch; the results are in the order of the items. Throws when nothing of the batch happened. */
   readonly run: (items: readonly In[]) => Promise<readonly Out[]>;
@@ -32,13 +35,14 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
   let queue: Entry<In, Out>[] = [];
   let running = 0;
   let scheduled = false;
+  let endedAt = Number.NEGATIVE_INFINITY;
+  const { gatherMs = 0 } = options;
 
-  // One turn of the event loop lets everything that is ready now join the batch.
   const schedule = (): void => {
     if (scheduled || running >= options.parallel || queue.length === 0) return;
     scheduled = true;
-    if (options.gatherMs === undefined) setImmediate(pump);
-    else setTimeout(pump, options.gatherMs);
+    if (performance.now() - endedAt < gatherMs) setTimeout(pump, gatherMs);
+    else setImmediate(pump);
   };
 
   const pump = (): void => {
@@ -49,6 +53,7 @@ export function createBatcher<In, Out>(options: BatcherOptions<In, Out>): Batche
       running += 1;
       void runBatch(entries, options).finally(() => {
         running -= 1;
+        endedAt = performance.now();
         schedule();
       });
     }

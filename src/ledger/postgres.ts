@@ -112,7 +112,7 @@ function createLanes(
     ...shared,
     maxItems: 256,
     parallel: 1,
-    // Nobody waits for a result to be on disk but the lane itself: fewer and larger statements are worth more than a few milliseconds.
+    // Nobody waits for a result to be on disk but the lane itself: under load fewer and larger statements are worth a few milliseconds.
     gatherMs: 5,
     run: (items: readonly SettleRequest[]) => guarded(() => settleBatch(durable, items)),
   });

@@ -26,8 +26,10 @@ export interface BullmqQueueOptions {
 
 /** Times in milliseconds; each has a default that suits production. */
 export interface QueueTiming extends WorkerTiming {
-  /** How long rings are gathered. */
+  /** How long rings are gathered when none were sent just before. */
   readonly gatherMs: number;
+  /** The least time from one sending of rings to the next. */
+  readonly restMs: number;
   /** How long adding jobs, or a question to the backend, may take. */
   readonly answerMs: number;
   /** How often lost timetables are looked for. */
@@ -36,6 +38,7 @@ export interface QueueTiming extends WorkerTiming {
 
 const defaultTiming: QueueTiming = {
   gatherMs: 4,
+  restMs: 15,
   answerMs: 5_000,
   upkeepMs: 5_000,
   lockMs: 30_000,

@@ -21,12 +21,18 @@ import type {
   RingOutcome,
   RingPriority,
 } from "./queue.ts";
-import { createRingGatherer, type GatheredRing, type RingGatherer } from "./ring-gatherer.ts";
+import {
+  createRingGatherer,
+  type GatheredRing,
+  type RingGatherer,
+  type RingGathererOptions,
+} from "./ring-gatherer.ts";
 
 export interface TargetRingsOptions {
   readonly backend: Backend;
   readonly faults: FaultLog;
-  readonly timing: WorkerTiming & { readonly gatherMs: number; readonly answerMs: number };
+  readonly timing: WorkerTiming &
+    Pick<RingGathererOptions, "gatherMs" | "restMs"> & { readonly answerMs: number };
   readonly onRings: (target: string, outcome: "sent" | "failed", count: number) => void;
   readonly onHandlerFault: (name: string, error: unknown) => void;
 }
@@ -49,6 +55,7 @@ export class TargetRings implements Pick<Queue, "ring" | "flush" | "work" | "clo
     this.#options = options;
     this.#gatherer = createRingGatherer({
       gatherMs: options.timing.gatherMs,
+      restMs: options.timing.restMs,
       now: Date.now,
       send: (target, rings) => this.#send(target, rings),
     });

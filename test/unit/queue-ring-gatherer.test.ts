@@ -7,11 +7,12 @@ describe("ring gatherer", () => {
   beforeEach(() => vi.useFakeTimers());
   afterEach(() => vi.useRealTimers());
 
-  function gather(sendLate = Promise.resolve()) {
+  function gather(sendLate = Promise.resolve(), now = () => 1_000) {
     const sent: { target: string; rings: readonly GatheredRing[] }[] = [];
     const gatherer = createRingGatherer({
       gatherMs: 4,
-      now: () => 1_000,
+      restMs: 15,
+      now,
       send: (target, rings) => {
         sent.push({ target, rings });
         return sendLate;
@@ -34,6 +35,27 @@ describe("ring gatherer", () => {
     ]);
     vi.advanceTimersByTime(100);
     expect(sent).toHaveLength(2);
+  });
+
+  it("rests between two sendings, and is quick again after a quiet time or when its clock was set back", () => {
+    const { sent, gatherer } = gather(Promise.resolve(), Date.now);
+    gatherer.ring("a", ["1"]);
+    vi.advanceTimersByTime(4);
+    gatherer.ring("a", ["2"]);
+    vi.advanceTimersByTime(5);
+    gatherer.ring("a", ["3"]);
+    vi.advanceTimersByTime(9);
+    expect(sent).toHaveLength(1);
+    vi.advanceTimersByTime(1);
+    expect(sent[1]?.rings[0]?.lanes).toEqual(["2", "3"]);
+    vi.advanceTimersByTime(20);
+    gatherer.ring("a", ["4"]);
+    vi.advanceTimersByTime(4);
+    expect(sent).toHaveLength(3);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    gatherer.ring("a", ["5"]);
+    vi.advanceTimersByTime(15);
+    expect(sent).toHaveLength(4);
   });
 
   it("keeps priorities and times apart; what is due is rung at once, and near times together", () => {
