@@ -8,7 +8,7 @@ export class CountError extends Error {
 }
 
 /** Makes sure that the desk got every ticket of the run once and nothing else; gives what it got. */
-export async function checkDesk(stage: Stage, run: string): Promise<Receipts> {
+export async function checkDesk(stage: Pick<Stage, "stub">, run: string): Promise<Receipts> {
   const receipts = await stage.stub.call("receipts", undefined);
   const missing = receipts.arrivedAt.filter((at) => at === null).length;
   if (missing > 0)

@@ -23,7 +23,9 @@ async function run(options: BenchOptions): Promise<void> {
   }
   note("starting Redis and PostgreSQL");
   const stage = await openStage(options);
-  process.once("SIGINT", () => void stage.close().finally(() => process.exit(1)));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void stage.close().finally(() => process.exit(1)));
+  }
   try {
     const report = reportOf(await measureAll(stage, note));
     process.stdout.write(`${tableOf(report)}\n`);

@@ -49,6 +49,8 @@ const ratioNames = [
   ["drain/floor", "drain", "floor"],
   ["endToEnd/floor", "endToEnd", "floor"],
   ["twoProcesses/floor", "twoProcesses", "floor"],
+  ["drain/floorAxios", "drain", "floorAxios"],
+  ["endToEnd/floorAxios", "endToEnd", "floorAxios"],
   ["postgresDrain/drain", "postgresDrain", "drain"],
   ["postgresEndToEnd/endToEnd", "postgresEndToEnd", "endToEnd"],
 ] as const satisfies readonly (readonly [string, SeriesName, SeriesName])[];

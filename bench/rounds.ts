@@ -40,6 +40,7 @@ const floor =
 /** In the order of a round: what is set against each other stands close together. */
 const inEveryRound: Partial<Record<MeasureName, Measurement>> = {
   floor: floor("floor", "product"),
+  "floor-axios": floor("floorAxios", "axios"),
   drain: async (stage) => measureDrain(stage, "redis"),
   "end-to-end": async (stage) => ({ endToEnd: await measureEndToEnd(stage, "redis", "one") }),
   "two-processes": async (stage) => ({ twoProcesses: await measureEndToEnd(stage, "redis", "two") }),
@@ -52,7 +53,6 @@ const inEveryRound: Partial<Record<MeasureName, Measurement>> = {
 /** For information, so once is enough. */
 const inFirstRound: Partial<Record<MeasureName, Measurement>> = {
   "floor-node": floor("floorBareHttp", "node"),
-  "floor-axios": floor("floorAxios", "axios"),
 };
 
 /** Measures all that was asked for, round by round. `note` hears of each step. Throws `CountError` when a count is wrong. */

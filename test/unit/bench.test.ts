@@ -1,11 +1,13 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { checkAnswers, CountError } from "../../bench/count-check.ts";
+import type { Receipts } from "../../bench/child-stub.ts";
+import { checkAnswers, checkDesk, CountError } from "../../bench/count-check.ts";
 import { figuresOf } from "../../bench/figures.ts";
 import type { Figures } from "../../bench/figures.ts";
 import { measureNames, parseOptions } from "../../bench/options.ts";
 import { cpuMsOf, parseStat, residentMb } from "../../bench/process-cost.ts";
 import { reportOf } from "../../bench/report.ts";
+import type { Stage } from "../../bench/stage.ts";
 import { median, percentile, significant } from "../../bench/statistics.ts";
 import { tableOf } from "../../bench/table.ts";
 import { readMark, shop, webhookRequest, writeMark } from "../../bench/traffic.ts";
@@ -86,6 +88,27 @@ describe("the traffic of the benchmark", () => {
     expect(() => checkAnswers("r1", { "202": 10 }, 10)).not.toThrow();
     expect(() => checkAnswers("r1", { "202": 9, "503": 1 }, 10)).toThrow(CountError);
     expect(() => checkAnswers("r1", { "202": 9 }, 10)).toThrow(CountError);
+  });
+});
+
+describe("the check of the desk's receipts", () => {
+  function deskWith(receipts: Partial<Receipts>): Pick<Stage, "stub"> {
+    const all = { arrivedAt: [1, 2, 3], repeated: 0, strange: [], ...receipts };
+    return { stub: { call: async () => all } as unknown as Stage["stub"] };
+  }
+
+  it("passes when every ticket arrived once", async () => {
+    expect((await checkDesk(deskWith({}), "r1")).arrivedAt).toEqual([1, 2, 3]);
+  });
+
+  it.each<[string, Partial<Receipts>, string]>([
+    ["a lost ticket", { arrivedAt: [1, null, 3] }, "1 tickets of 3 did not arrive"],
+    ["a doubled ticket", { repeated: 2 }, "2 tickets arrived more than once"],
+    ["a stray call", { strange: ["/v1/other"] }, "the desk was asked for /v1/other"],
+  ])("fails for %s", async (_what, receipts, message) => {
+    const check = checkDesk(deskWith(receipts), "r1");
+    await expect(check).rejects.toThrow(CountError);
+    await expect(check).rejects.toThrow(message);
   });
 });
 
