@@ -21,6 +21,7 @@ import type { Timetables } from "./schedule/timetables.ts";
 import { startTimetables } from "./schedule/timetables.ts";
 import { startFrontDoor } from "./front-door.ts";
 import type { FrontDoor } from "./front-door.ts";
+import { createCrashPoint } from "./telemetry/crash-point.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createLogger } from "./telemetry/logger.ts";
 import type { Redactor } from "./telemetry/redaction.ts";
@@ -67,8 +68,10 @@ export async function createApp(options: AppOptions): Promise<App> {
   const redactor = createRedactor(secrets);
   const logger = options.logger ?? createLogger({ level: config.server.logLevel, redactor });
   const metrics = createMetrics({ withProcess: true });
+  const crashPoint = createCrashPoint(options.environment.crashAt);
   const foundation = await openFoundation({
     environment: options.environment,
+    crashPoint,
     dataDir: options.dataDir,
     logger,
     metrics,
@@ -88,6 +91,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     now: Date.now,
     random: Math.random,
+    crashPoint,
   };
   try {
     return await startApp(options, config, foundation, engine, { parts, redactor });

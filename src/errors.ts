@@ -23,6 +23,12 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Check the path given with --config and the permissions of the file.",
   },
+  environment_invalid: {
+    meaning: "A variable of the environment has a value that cannot be used.",
+    status: 400,
+    retry: "stop",
+    remedy: "Correct or remove the variable named in the message.",
+  },
   connector_unknown: {
     meaning: "No connector of that name is installed.",
     status: 400,
@@ -178,6 +184,21 @@ export const errorCatalogue = {
     status: 502,
     retry: "retry",
     remedy: "Check what stands between us and the target (a proxy, a login page).",
+  },
+  effect_pending: {
+    meaning:
+      "Whether an earlier try of this write took effect cannot be told yet, or another write is making the same object.",
+    status: 409,
+    retry: "retry_after",
+    remedy: "Nothing to do: the target is asked as soon as it can tell.",
+  },
+  effect_unknown: {
+    meaning:
+      "Whether the target carried out a write is unknown: the call broke off, and the target takes no keys and cannot be asked.",
+    status: 502,
+    retry: "stop",
+    remedy:
+      "Look on the target, then `deskbridge dead resolve <id> --as done` or `--as unsent`; it goes on from there.",
   },
   bad_request: {
     meaning: "The request is not valid.",

@@ -8,6 +8,7 @@ import { openBudget } from "./queue/budget-limiter.ts";
 import type { Budget } from "./queue/budget.ts";
 import { openBullmqQueue } from "./queue/bullmq.ts";
 import type { Queue } from "./queue/queue.ts";
+import type { CrashPoint } from "./telemetry/crash-point.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 
@@ -19,6 +20,8 @@ interface FoundationOptions {
   readonly maxWaitingAppends: number;
   /** True for a command that comes and goes: an embedded PostgreSQL that another process runs is used and left running. */
   readonly visiting: boolean;
+  /** Absent for a command. */
+  readonly crashPoint?: CrashPoint;
 }
 
 /** What every process stands on: the database, the queue and the shared budgets. */
@@ -56,6 +59,7 @@ export async function openFoundation(options: FoundationOptions): Promise<Founda
       ...(redisUrl === undefined ? { postgresUrl: databaseUrl } : { redisUrl }),
       logger,
       onRings: metrics.rings,
+      ...(options.crashPoint === undefined ? {} : { crashPoint: options.crashPoint }),
     });
     closers.push(queue.close);
     const budget = await openBudget({

@@ -46,6 +46,7 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
       logger: engine.logger,
       now: engine.now,
       maxBodyBytes: config.maxBodyBytes,
+      crashPoint: engine.crashPoint,
     }),
   );
   await server.register(createHealth({ engine, isReady }));

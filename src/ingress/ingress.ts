@@ -4,6 +4,7 @@ import { sendProblem } from "../http/problem.ts";
 import type { Intake } from "../jobs/intake.ts";
 import type { Webhook } from "../sdk/webhook.ts";
 import type { Logger } from "../telemetry/logger.ts";
+import type { CrashPoint } from "../telemetry/crash-point.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { acceptAll } from "./acceptance.ts";
 import { createRefusalLog } from "./refusal-log.ts";
@@ -19,6 +20,7 @@ export interface IngressOptions {
   readonly now: () => number;
   /** Largest body taken, in bytes. */
   readonly maxBodyBytes: number;
+  readonly crashPoint: CrashPoint;
 }
 
 interface HookRoute {
@@ -68,12 +70,13 @@ async function receive(
   webhook: Webhook,
   request: HookRequest,
   reply: FastifyReply,
-  { intake, metrics, now }: IngressOptions,
+  { intake, metrics, now, crashPoint }: IngressOptions,
 ): Promise<FastifyReply> {
   const { connection, "*": path = "" } = request.params;
   const hook = toWebhookRequest(request, path, now());
   webhook.verify(hook);
   const events = webhook.parse(hook);
+  crashPoint("ingress.received");
   if (events.length === 0) {
     metrics.event(connection, "none", "ignored");
     return answer(reply, 202, 0, 0);
@@ -101,7 +104,10 @@ function takeAnyBody(server: FastifyInstance, bodyLimit: number): void {
   });
 }
 
-function observe(server: FastifyInstance, { webhookOf, metrics, logger, now }: IngressOptions): void {
+function observe(
+  server: FastifyInstance,
+  { webhookOf, metrics, logger, now, crashPoint }: IngressOptions,
+): void {
   const refusals = createRefusalLog(logger, now);
   const labelOf = (request: FastifyRequest): string => {
     const { connection } = (request as HookRequest).params;
@@ -109,6 +115,7 @@ function observe(server: FastifyInstance, { webhookOf, metrics, logger, now }: I
   };
   server.addHook("onResponse", (request, reply, done) => {
     metrics.hookAnswered(labelOf(request), reply.statusCode, reply.elapsedTime);
+    if (reply.statusCode === 202) crashPoint("ingress.acknowledged");
     done();
   });
   server.setErrorHandler((thrown, request, reply) => {

@@ -5,6 +5,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Budget } from "../queue/budget.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Connection } from "../sdk/connector.ts";
+import type { CrashPoint } from "../telemetry/crash-point.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** A configured connection that has been opened. */
@@ -32,4 +33,6 @@ export interface Engine {
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Passed at the moments of `crashPointNames`; does nothing outside of tests. Not awaited. */
+  readonly crashPoint: CrashPoint;
 }

@@ -41,6 +41,7 @@ export function createIntake(engine: Engine): Intake {
     accept: async (connection, input, receivedAt) => {
       const item = toItem(checkedEvent(connection, input), receivedAt, "webhook");
       const appended = await engine.ledger.append(item);
+      engine.crashPoint("ingress.appended");
       over(item, appended);
       return appended;
     },
@@ -60,6 +61,7 @@ export function createIntake(engine: Engine): Intake {
         }
       });
       const appended = await engine.ledger.appendPage(items, move);
+      engine.crashPoint("poll.committed");
       items.forEach((item, index) => over(item, appended[index] as Appended));
       return appended;
     },

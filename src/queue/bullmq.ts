@@ -1,4 +1,6 @@
 import type { Logger } from "pino";
+import type { CrashPoint } from "../telemetry/crash-point.ts";
+import { noCrashPoint } from "../telemetry/crash-point.ts";
 import { AppError } from "../errors.ts";
 import type { Backend, WorkerTiming } from "./backend.ts";
 import { openPostgresBackend } from "./backend-postgres.ts";
@@ -22,6 +24,7 @@ export interface BullmqQueueOptions {
   /** Keeps installations on one backend apart: the prefix of the Redis keys (`deskbridge` unless told), or the schema (`deskbridge_queue`). */
   readonly namespace?: string;
   readonly timing?: Partial<QueueTiming>;
+  readonly crashPoint?: CrashPoint;
 }
 
 /** Times in milliseconds; each has a default that suits production. */
@@ -59,7 +62,8 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<Queu
     faults.report("queue handler failed", error, { name });
   };
   const onRings = options.onRings ?? (() => undefined);
-  const rings = new TargetRings({ backend, faults, timing, onRings, onHandlerFault });
+  const { crashPoint = noCrashPoint } = options;
+  const rings = new TargetRings({ backend, faults, timing, onRings, onHandlerFault, crashPoint });
   const schedules = new Schedules({ backend, faults, timing, onHandlerFault });
   const answered = async <T>(promise: Promise<T>): Promise<T> => {
     try {

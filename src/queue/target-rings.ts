@@ -1,4 +1,5 @@
 import { DelayedError } from "bullmq";
+import type { CrashPoint } from "../telemetry/crash-point.ts";
 import {
   type Backend,
   encodeName,
@@ -35,6 +36,7 @@ export interface TargetRingsOptions {
     Pick<RingGathererOptions, "gatherMs" | "restMs"> & { readonly answerMs: number };
   readonly onRings: (target: string, outcome: "sent" | "failed", count: number) => void;
   readonly onHandlerFault: (name: string, error: unknown) => void;
+  readonly crashPoint: CrashPoint;
 }
 
 type RingHandler = (ring: Ring, signal: AbortSignal) => Promise<RingOutcome>;
@@ -68,11 +70,12 @@ export class TargetRings implements Pick<Queue, "ring" | "flush" | "work" | "clo
   flush = (): Promise<void> => this.#gatherer.flush();
 
   work = async (target: string, concurrency: number, handler: RingHandler): Promise<QueueWorker> => {
-    const { backend, timing, faults, onHandlerFault } = this.#options;
+    const { backend, timing, faults, onHandlerFault, crashPoint } = this.#options;
     const stop = new AbortController();
-    const work = interruptible((job, token) =>
-      handleRing(job, token, target, (ring) => handler(ring, stop.signal), onHandlerFault),
-    );
+    const work = interruptible((job, token) => {
+      crashPoint("ring.taken");
+      return handleRing(job, token, target, (ring) => handler(ring, stop.signal), onHandlerFault);
+    });
     const bullWorker = openJobWorker(backend, queueName(target), timing, concurrency, work.process);
     const worker = runJobWorker(bullWorker, work, stop, faults);
     this.#workers.add(worker);
@@ -94,7 +97,8 @@ export class TargetRings implements Pick<Queue, "ring" | "flush" | "work" | "clo
   };
 
   async #send(target: string, rings: readonly GatheredRing[]): Promise<void> {
-    const { backend, timing, onRings, faults } = this.#options;
+    const { backend, timing, onRings, faults, crashPoint } = this.#options;
+    crashPoint("ring.gathered");
     try {
       await withTimeLimit(backend.add(this.#queue(target), rings.map(toJob)), timing.answerMs);
       onRings(target, "sent", rings.length);

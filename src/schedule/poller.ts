@@ -46,6 +46,7 @@ export async function poll(
   }
   const result = { pages: 0, accepted: 0, duplicates: 0 };
   for await (const page of source.read({ cursor, signal })) {
+    engine.crashPoint("poll.page");
     const appended = await intake.acceptPage(
       page.events,
       { connection, source: name, cursor: page.cursor },

@@ -8,12 +8,13 @@ import type { Config } from "../../src/config/config.ts";
 import type { Flow } from "../../src/flows/flow.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { createIngress } from "../../src/ingress/ingress.ts";
-import type { Engine } from "../../src/jobs/engine.ts";
+import type { Engine, Setup } from "../../src/jobs/engine.ts";
 import { createIntake } from "../../src/jobs/intake.ts";
 import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/postgres.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { noCrashPoint } from "../../src/telemetry/crash-point.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { failedFulfillment } from "../support/events.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
@@ -83,17 +84,26 @@ async function startServer(): Promise<FastifyInstance> {
     ring: (target, lanes) => void rings.push(...lanes.map((lane) => `${target} ${lane}`)),
   };
   const setup = { config: { flows: [flow] as readonly Flow[] } as Config };
-  const engine = { ledger, queue, metrics, logger, setup: () => setup, now: Date.now, random: Math.random };
+  const engine: Partial<Engine> = {
+    ledger,
+    queue: queue as Queue,
+    metrics,
+    logger,
+    setup: () => setup as Setup,
+    now: Date.now,
+    crashPoint: noCrashPoint,
+  };
   const http = createHttpServer({ logger, maxBodyBytes: 1_000_000 });
   const webhook = signedWebhook(secret);
   await http.register(
     createIngress({
       webhookOf: (name) => (name === "shop" ? webhook : undefined),
-      intake: createIntake(engine as unknown as Engine),
+      intake: createIntake(engine as Engine),
       metrics,
       logger,
       now: Date.now,
       maxBodyBytes: 1_000_000,
+      crashPoint: noCrashPoint,
     }),
   );
   return http;

@@ -6,6 +6,7 @@ import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Budget } from "../../src/queue/budget.ts";
 import type { Queue, RingOptions } from "../../src/queue/queue.ts";
 import type { Connection } from "../../src/sdk/connector.ts";
+import { noCrashPoint } from "../../src/telemetry/crash-point.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
 /** A ring that the engine under test asked for. */
@@ -66,5 +67,6 @@ export function testEngine(parts: {
     setup: () => ({ config, connections, flows: new Map(flows.map((flow) => [flow.name, flow])) }),
     now: parts.now ?? Date.now,
     random: () => 0.5,
+    crashPoint: noCrashPoint,
   };
 }

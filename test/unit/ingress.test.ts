@@ -8,6 +8,7 @@ import type { Appended } from "../../src/ledger/ledger.ts";
 import type { EventInput } from "../../src/model/event.ts";
 import type { Webhook, WebhookRequest } from "../../src/sdk/webhook.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
+import { noCrashPoint } from "../../src/telemetry/crash-point.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 import { signatureHeaders, signedWebhook } from "../support/signed-webhook.ts";
 
@@ -54,6 +55,7 @@ function setup({ accept, webhook }: SetupOptions = {}) {
     logger,
     now: () => clock.now,
     maxBodyBytes: 10_000,
+    crashPoint: noCrashPoint,
   });
   void http.register(ingress);
   const post = (
