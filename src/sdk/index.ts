@@ -20,5 +20,7 @@ export { currencyDigits, parseMoney } from "./money.ts";
 export { toE164 } from "./phone.ts";
 export * from "./signature.ts";
 export type * from "./source.ts";
+export type * from "./ticket-actions.ts";
+export { createTicketOperations } from "./ticket-operations.ts";
 export type * from "./webhook.ts";
 export * from "./windowed-source.ts";

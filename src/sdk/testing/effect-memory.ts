@@ -1,0 +1,76 @@
+import type { LinkClaim, RemoteObject } from "../desk.ts";
+import type { EffectLog, EffectRecord, EffectState, EffectStep } from "../effect-log.ts";
+
+interface Entry {
+  readonly step: string;
+  state: EffectState;
+  object?: RemoteObject;
+  sentAt: number;
+  endedAt?: number;
+  claims?: LinkClaim;
+}
+
+interface Link {
+  object?: RemoteObject | undefined;
+  holder?: string | undefined;
+  heldAt: number;
+}
+
+/** An effect log in memory, for tests of a driver: what the ledger keeps in PostgreSQL. `now` is in milliseconds since the epoch. */
+export function createEffectMemory(now: () => number = Date.now): EffectLog {
+  const entries = new Map<string, Entry>();
+  const links = new Map<string, Link>();
+  const idOf = ({ effectKey, step }: EffectStep): string => `${effectKey}\n${step}`;
+  const linkOf = (kind: string, key: string): string => `${kind}\n${key}`;
+  const finish = (step: EffectStep, state: EffectState, object?: RemoteObject): void => {
+    const entry = entries.get(idOf(step));
+    if (entry === undefined) return;
+    entry.state = state;
+    if (object !== undefined) entry.object = object;
+    if (entry.claims === undefined) return;
+    const link = links.get(linkOf(entry.claims.kind, entry.claims.key));
+    if (link?.holder !== idOf(step)) return;
+    link.holder = undefined;
+    if (object !== undefined) link.object = object;
+  };
+  return {
+    read: async (effectKey) =>
+      [...entries]
+        .filter(([id]) => id.startsWith(`${effectKey}\n`))
+        .map(([, entry]) => toRecord(entry, now())),
+    sent: async ({ claims, claimHoldsMs, ...step }) => {
+      const id = idOf(step);
+      if (claims !== undefined) {
+        const place = linkOf(claims.kind, claims.key);
+        const link = links.get(place) ?? { heldAt: 0 };
+        const isOurs = link.holder === id;
+        const isHeld = link.holder !== undefined && now() - link.heldAt <= claimHoldsMs;
+        if (!isOurs && isHeld) return { kind: "busy" };
+        if (!isOurs && link.object !== undefined && link.object.id !== claims.replaces) {
+          return { kind: "taken", object: link.object };
+        }
+        links.set(place, { object: link.object, holder: id, heldAt: now() });
+      }
+      entries.set(id, { step: step.step, state: "sent", sentAt: now(), ...(claims && { claims }) });
+      return { kind: "noted" };
+    },
+    done: async (step, object) => finish(step, "done", object),
+    planned: async (step) => finish(step, "planned"),
+    ended: async (step) => {
+      const entry = entries.get(idOf(step));
+      if (entry !== undefined) entry.endedAt = now();
+    },
+    link: async (kind, key) => links.get(linkOf(kind, key))?.object,
+    setLink: async (kind, key, object) => void links.set(linkOf(kind, key), { object, heldAt: 0 }),
+  };
+}
+
+function toRecord({ step, state, object, sentAt, endedAt }: Entry, at: number): EffectRecord {
+  return {
+    step,
+    state,
+    sentAgoMs: state === "planned" ? 0 : at - sentAt,
+    ...(object === undefined ? {} : { object }),
+    ...(endedAt === undefined ? {} : { endedAgoMs: at - endedAt }),
+  };
+}

@@ -1,0 +1,141 @@
+import { AppError, toAppError } from "../errors.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { EffectCall, IdempotencySupport, OnceOutcome, OnceWrite } from "./desk.ts";
+import type { EffectLog, EffectRecord } from "./effect-log.ts";
+
+/** How long a call may go on after it was begun, as long as a target does not say otherwise. */
+const usualCallSeconds = 30;
+/** Added to the target's own times before another effect's claim is taken over: our lookup of the key may be this old by then. */
+const claimReserveMs = 60_000;
+const busyMs = 2000;
+
+interface OnceFacts {
+  readonly effectKey: string;
+  readonly signal: AbortSignal;
+  readonly idempotency: IdempotencySupport;
+  readonly log: EffectLog;
+  /** Called with the name of each moment at which a crash would be instructive. */
+  readonly pass?: ((moment: "sent" | "answered") => Promise<void> | void) | undefined;
+}
+
+/** What a driver gets along with an operation. Reads what is on record of the effect first, except for a target with idempotency keys. */
+export async function createEffectCall(facts: OnceFacts): Promise<EffectCall> {
+  const { effectKey, signal, idempotency, log } = facts;
+  const records = idempotency.kind === "key" ? [] : await log.read(effectKey);
+  const byStep = new Map(records.map((record) => [record.step, record]));
+  return {
+    effectKey,
+    signal,
+    once: (write) => (idempotency.kind === "key" ? send(write) : once(write, byStep.get(write.step), facts)),
+    begun: (step) => (byStep.get(step)?.state ?? "planned") !== "planned",
+    links: { get: log.link, set: log.setLink },
+  };
+}
+
+async function send(write: OnceWrite): Promise<OnceOutcome> {
+  return { how: "sent", object: await write.send() };
+}
+
+async function once(
+  write: OnceWrite,
+  record: EffectRecord | undefined,
+  facts: OnceFacts,
+): Promise<OnceOutcome> {
+  const { effectKey, idempotency, log, pass } = facts;
+  const step = { effectKey, step: write.step };
+  if (record?.state === "done" && record.object !== undefined) {
+    return { how: "recorded", object: record.object };
+  }
+  if (record?.state === "sent") {
+    const found = await lookUp(write, record, idempotency);
+    const [object] = found;
+    if (object !== undefined) {
+      await log.done(step, object);
+      return { how: "found", object, ...(found.length > 1 ? { matches: found.length } : {}) };
+    }
+  }
+  const claimHoldsMs = callMs(idempotency) + lagMs(idempotency) + claimReserveMs;
+  const answer = await log.sent({
+    ...step,
+    ...(write.claims === undefined ? {} : { claims: write.claims }),
+    claimHoldsMs,
+  });
+  if (answer.kind === "taken") return { how: "taken", object: answer.object };
+  if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs);
+  await pass?.("sent");
+  const object = await sendNoted(write, step, facts);
+  await pass?.("answered");
+  await log.done(step, object);
+  return { how: "sent", object };
+}
+
+async function sendNoted(
+  write: OnceWrite,
+  step: { readonly effectKey: string; readonly step: string },
+  { log, signal }: OnceFacts,
+): ReturnType<OnceWrite["send"]> {
+  try {
+    return await write.send();
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    // Cut off by our own shutdown: how the call ended was not seen.
+    if (signal.aborted) throw thrown;
+    if (hasNotActed(error)) {
+      await log.planned(step);
+      throw thrown;
+    }
+    await log.ended(step);
+    if (write.find === undefined) throw unknown(error);
+    throw thrown;
+  }
+}
+
+async function lookUp(
+  write: OnceWrite,
+  record: EffectRecord,
+  idempotency: IdempotencySupport,
+): ReturnType<NonNullable<OnceWrite["find"]>> {
+  if (write.find === undefined || idempotency.kind === "none") throw unknown(undefined);
+  const waitMs =
+    record.endedAgoMs === undefined
+      ? callMs(idempotency) + lagMs(idempotency) - record.sentAgoMs
+      : lagMs(idempotency) - record.endedAgoMs;
+  if (waitMs > 0) throw pending("the target cannot tell yet whether an earlier try took effect", waitMs);
+  return write.find();
+}
+
+function callMs(idempotency: IdempotencySupport): number {
+  const seconds = idempotency.kind === "lookup" ? idempotency.callSeconds : undefined;
+  return (seconds ?? usualCallSeconds) * 1000;
+}
+
+function lagMs(idempotency: IdempotencySupport): number {
+  return idempotency.kind === "lookup" ? idempotency.lagSeconds * 1000 : 0;
+}
+
+/** Answers by which a target says that it did not do what it was asked. */
+const refusals: readonly ErrorCode[] = [
+  "target_rate_limited",
+  "target_unauthorized",
+  "target_not_found",
+  "target_conflict",
+  "target_rejected",
+  "operation_invalid",
+  "lease_lost",
+];
+
+function hasNotActed(error: AppError): boolean {
+  return refusals.includes(error.code) || error.details["reached"] === false;
+}
+
+function pending(why: string, retryAfterMs: number): AppError {
+  return new AppError("effect_pending", why, { retryAfterMs: Math.ceil(retryAfterMs) });
+}
+
+function unknown(cause: AppError | undefined): AppError {
+  return new AppError(
+    "effect_unknown",
+    "whether the target carried out the write is unknown, and it cannot be asked; look there, then resolve the dead letter",
+    cause === undefined ? {} : { cause },
+  );
+}
