@@ -5,7 +5,9 @@ import type { AxiosAdapter, AxiosResponse, GenericAbortSignal, InternalAxiosRequ
 import pRetry from "p-retry";
 import { AppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { HttpClient, HttpClientOptions, HttpRequest, HttpResponse } from "./http.ts";
+import type { CallGate } from "./call-gate.ts";
+import { beforeRequest, learnFrom } from "./call-gate.ts";
+import type { HttpBudget, HttpClient, HttpClientOptions, HttpRequest, HttpResponse } from "./http.ts";
 import { callFault, statusFault, stringsIn } from "./http-fault.ts";
 import type { CallFacts } from "./http-fault.ts";
 import { parseJsonBody } from "./json.ts";
@@ -25,6 +27,8 @@ export interface HttpClientDeps {
   readonly onCall?: (call: HttpCall) => void;
   /** Pause before the first repeat of a GET, doubled for the next; 250 unless told. */
   readonly retryDelayMs?: number;
+  /** The rate budget that every attempt waits for; asked anew each time, undefined for an account without a limit. */
+  readonly gate?: () => CallGate | undefined;
 }
 
 interface Client {
@@ -33,6 +37,12 @@ interface Client {
   readonly timeoutMs: number;
   readonly send: (config: CallConfig) => Promise<AxiosResponse<Buffer>>;
   readonly deps: HttpClientDeps;
+  readonly budget: HttpBudget | undefined;
+}
+
+/** When a call must be over, on the clock of `performance.now()`. Moved on by the time spent waiting for budget. */
+interface Limit {
+  deadline: number;
 }
 
 type CallConfig = Pick<InternalAxiosRequestConfig, "method" | "url" | "headers" | "data" | "signal">;
@@ -54,6 +64,7 @@ export function createHttpClient(options: HttpClientOptions, deps: HttpClientDep
     timeoutMs: options.timeoutMs ?? 30_000,
     send: createSend(httpAgent, httpsAgent, options.maxResponseBytes ?? 10 * 1024 * 1024),
     deps,
+    budget: options.budget,
   };
   return {
     request: <T>(request: HttpRequest) => requestOnceOrRepeat(client, request) as Promise<HttpResponse<T>>,
@@ -82,28 +93,39 @@ function createSend(httpAgent: HttpAgent, httpsAgent: HttpsAgent, maxContentLeng
 }
 
 async function requestOnceOrRepeat(client: Client, request: HttpRequest): Promise<HttpResponse> {
-  const deadline = performance.now() + client.timeoutMs;
-  if (request.method !== "GET") return attempt(client, request, deadline);
-  return pRetry(() => attempt(client, request, deadline), {
+  const limit: Limit = { deadline: performance.now() + client.timeoutMs };
+  if (request.method !== "GET") return attempt(client, request, limit);
+  return pRetry(() => attempt(client, request, limit), {
     retries: 2,
     minTimeout: client.deps.retryDelayMs ?? 250,
     randomize: true,
-    maxRetryTime: client.timeoutMs,
     ...(request.signal === undefined ? {} : { signal: request.signal }),
     shouldRetry: ({ error }) =>
-      error instanceof AppError && repeatable.has(error.code) && error.retryAfterMs === undefined,
+      error instanceof AppError &&
+      repeatable.has(error.code) &&
+      error.retryAfterMs === undefined &&
+      performance.now() < limit.deadline,
   });
 }
 
-async function attempt(client: Client, request: HttpRequest, deadline: number): Promise<HttpResponse> {
+async function attempt(client: Client, request: HttpRequest, limit: Limit): Promise<HttpResponse> {
+  const gate = client.deps.gate?.();
+  const turn = beforeRequest(gate, client.budget, request);
+  if (turn !== undefined) {
+    const waitsFrom = performance.now();
+    await turn;
+    limit.deadline += performance.now() - waitsFrom;
+  }
   const call: CallFacts = { method: request.method, path: request.path.split("?", 1)[0] ?? "" };
   const startedAt = performance.now();
   let status: number | undefined;
   let code: HttpCall["code"];
-  const stop = createStop(request.signal, deadline - startedAt);
+  const stop = createStop(request.signal, limit.deadline - startedAt);
   try {
     const response = await client.send(callConfig(client, request, stop.signal));
     status = response.status;
+    if (gate !== undefined)
+      learnFrom(gate, client.budget, { status, headers: headersOf(response) }, client.deps.now());
     return readAnswer(client, request, call, response);
   } catch (error) {
     const fault =
@@ -146,7 +168,7 @@ function readAnswer(
   response: AxiosResponse<Buffer>,
 ): HttpResponse {
   const { status } = response;
-  const headers = Object.assign({}, response.headers) as Record<string, string>;
+  const headers = headersOf(response);
   const good = (status >= 200 && status < 300) || request.accept?.includes(status) === true;
   const body = parseAnswer(response.data);
   if (good && body !== notJson) return { status, headers, body };
@@ -158,6 +180,10 @@ function readAnswer(
   ];
   const answer = { status, headers, body: body === notJson ? undefined : body };
   throw statusFault(call, answer, client.deps.now(), hidden);
+}
+
+function headersOf(response: AxiosResponse<Buffer>): Readonly<Record<string, string>> {
+  return Object.assign({}, response.headers) as Record<string, string>;
 }
 
 const notJson = Symbol("not JSON");

@@ -2,12 +2,46 @@
 export interface HttpClientOptions {
   readonly baseUrl: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Whole call with its repeats, in milliseconds; 30,000 unless told. The engine's leases are longer than this. */
+  /**
+   * Whole call with its repeats, in milliseconds; 30,000 unless told. The engine's leases are longer than this. Waiting for the account's
+   * rate budget comes before and does not count.
+   */
   readonly timeoutMs?: number;
   /** Largest answer taken, in bytes; 10 MiB unless told. */
   readonly maxResponseBytes?: number;
   /** Sockets kept open to the host; 64 unless told. */
   readonly maxSockets?: number;
+  /** How this client's calls count on the account's rate limit; one each unless told. Says nothing when the connection has no limit. */
+  readonly budget?: HttpBudget;
+}
+
+/** What a vendor's answer says about its limit. What is absent was not said. */
+export interface RateReading {
+  /** Calls that the account takes in a window. */
+  readonly limit?: number;
+  /** Calls that it takes still. */
+  readonly remaining?: number;
+  /** Until the window begins anew, in milliseconds. */
+  readonly resetMs?: number;
+  /** For how long nothing may be sent, in milliseconds. 0 for a 429 that is not about the account as a whole. */
+  readonly retryAfterMs?: number;
+}
+
+/** As much of an answer as a reader of limits needs. Header names are in lower case. */
+export interface RateAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Reads the vendor's headers; undefined when they say nothing. `now` is in milliseconds since the epoch. Must not throw. */
+export type RateReader = (answer: RateAnswer, now: number) => RateReading | undefined;
+
+/** How the calls of a client count on the rate limit of its account. */
+export interface HttpBudget {
+  /** How much a request weighs, 1 unless told; 0 for one that the vendor does not count, such as asking for a token. */
+  readonly weight?: (request: HttpRequest) => number;
+  /** A 429 closes the account for its `Retry-After` with or without a reader. */
+  readonly read?: RateReader;
 }
 
 export interface HttpRequest {
