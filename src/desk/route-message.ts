@@ -26,9 +26,9 @@ export const messageRoutes: readonly Route[] = ticketAddresses.flatMap((address)
     method: "POST",
     path: `${address}/messages`,
     scope: "tickets:write",
-    summary: "Add a message to a ticket",
+    summary: "Add a message to a ticket; one whose ref is known is answered as it is",
     body: newMessage,
-    answers: { 201: message },
+    answers: { 200: message, 201: message },
     operation: "add_message",
     versioned: true,
     input: ({ params, body, caller }) => ({

@@ -313,11 +313,11 @@ describe("messages", () => {
     expect([after.version, after.updated_at > made.updated_at]).toEqual([2, true]);
   });
 
-  it("are refused where there is no ticket, or their ref is taken", async () => {
-    const made = await create();
+  it("are refused where there is no ticket, or a message of another ticket has their ref", async () => {
+    const [made, other] = [await create(), await create()];
     const ref = { source: "mail", external_id: fresh("m") };
     const first = await send("POST", `/v1/tickets/${made.id}/messages`, { text: "m", ref });
-    const second = await send("POST", `/v1/tickets/${made.id}/messages`, { text: "m", ref });
+    const second = await send("POST", `/v1/tickets/${other.id}/messages`, { text: "m", ref });
     expect([second.status, second.json]).toEqual([
       409,
       expect.objectContaining({ conflicting_ids: [message.parse(first.json).id] }),
