@@ -61,7 +61,7 @@ async function once(
     claimHoldsMs,
   });
   if (answer.kind === "taken") return { how: "taken", object: answer.object };
-  if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs);
+  if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs, "busy");
   await pass?.("sent");
   const object = await sendNoted(write, step, facts);
   await pass?.("answered");
@@ -100,7 +100,8 @@ async function lookUp(
     record.endedAgoMs === undefined
       ? callMs(idempotency) + lagMs(idempotency) - record.sentAgoMs
       : lagMs(idempotency) - record.endedAgoMs;
-  if (waitMs > 0) throw pending("the target cannot tell yet whether an earlier try took effect", waitMs);
+  if (waitMs > 0)
+    throw pending("the target cannot tell yet whether an earlier try took effect", waitMs, "lag");
   return write.find();
 }
 
@@ -128,8 +129,11 @@ function hasNotActed(error: AppError): boolean {
   return refusals.includes(error.code) || error.details["reached"] === false;
 }
 
-function pending(why: string, retryAfterMs: number): AppError {
-  return new AppError("effect_pending", why, { retryAfterMs: Math.ceil(retryAfterMs) });
+function pending(why: string, retryAfterMs: number, reason: "busy" | "lag"): AppError {
+  return new AppError("effect_pending", why, {
+    retryAfterMs: Math.ceil(retryAfterMs),
+    details: { reason },
+  });
 }
 
 function unknown(cause: AppError | undefined): AppError {

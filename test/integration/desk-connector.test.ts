@@ -8,7 +8,13 @@ import { pageOf } from "../../src/desk/schema-text.ts";
 import { ticket } from "../../src/desk/schema-ticket.ts";
 import type { Connection, EffectCall, EffectReceipt } from "../../src/sdk/index.ts";
 import type { DeskFixture, DeskProxy, TestContext } from "../../src/sdk/testing/index.ts";
-import { createTestContext, deskCases, openDeskProxy, testDesk } from "../../src/sdk/testing/index.ts";
+import {
+  createTestContext,
+  deskCases,
+  keyedCall,
+  openDeskProxy,
+  testDesk,
+} from "../../src/sdk/testing/index.ts";
 import type { DeskStand } from "../support/desk.ts";
 import { openDeskStand } from "../support/desk.ts";
 
@@ -97,7 +103,7 @@ describe("the deskbridge connector", () => {
 
   it("refuses an effect key that comes with another operation", async () => {
     const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
-    const call = { effectKey: "one-key-two-uses", signal: new AbortController().signal };
+    const call = keyedCall("one-key-two-uses");
     const upsert = connection.desk!.operations["order.upsert"]!;
     await upsert({ source: "shop", id: "mismatch", status: "paid" }, call);
     const other = upsert({ source: "shop", id: "mismatch", status: "shipped" }, call);
@@ -108,14 +114,10 @@ describe("the deskbridge connector", () => {
 
   it("does not retry a contact whose identities belong to two contacts", async () => {
     const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
-    const { signal } = new AbortController();
     const upsert = connection.desk!.operations["contact.upsert"]!;
-    await upsert({ externalId: "split-1", name: "One" }, { effectKey: "split-a", signal });
-    await upsert({ email: "split@example.com", name: "Two" }, { effectKey: "split-b", signal });
-    const both = upsert(
-      { externalId: "split-1", email: "split@example.com" },
-      { effectKey: "split-c", signal },
-    );
+    await upsert({ externalId: "split-1", name: "One" }, keyedCall("split-a"));
+    await upsert({ email: "split@example.com", name: "Two" }, keyedCall("split-b"));
+    const both = upsert({ externalId: "split-1", email: "split@example.com" }, keyedCall("split-c"));
     await expect(both).rejects.toMatchObject({ code: "target_rejected", retry: "stop" });
     context.close();
   });
@@ -133,8 +135,7 @@ describe("the deskbridge connector", () => {
       orders: [],
       onClosed: "reopen" as const,
     };
-    const { signal } = new AbortController();
-    await fixture.desk.operations["ticket.open"]!(input, { effectKey: "phoneless", signal });
+    await fixture.desk.operations["ticket.open"]!(input, keyedCall("phoneless"));
     expect((await fixture.ticket("phoneless"))?.requesterEmail).toBe("phoneless@example.com");
     await fixture.close();
   });
@@ -142,7 +143,7 @@ describe("the deskbridge connector", () => {
   it("refuses keys that are directories in an address", async () => {
     const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
     const note = connection.desk!.operations["ticket.note"]!;
-    const call = { effectKey: "dots", signal: new AbortController().signal };
+    const call = keyedCall("dots");
     await expect(note({ key: "..", message: "m" }, call)).rejects.toThrow(/cannot be used as a key/);
     context.close();
   });

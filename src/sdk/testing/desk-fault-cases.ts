@@ -76,7 +76,7 @@ async function classifies(kit: DeskKit, { fault, code, retryAfterMs }: FaultRow)
   const input = kit.newTicket({ message: "A text that belongs in no log." });
   const effect = kit.fresh("effect");
   kit.proxy.meet(fault);
-  const before = kit.proxy.requests();
+  const before = kit.proxy.writes();
   const signal = fault.kind === "silent" ? AbortSignal.timeout(300) : undefined;
   const error: unknown = await kit
     .run("ticket.open", input, effect, signal)
@@ -84,7 +84,7 @@ async function classifies(kit: DeskKit, { fault, code, retryAfterMs }: FaultRow)
   expect(error).toBeInstanceOf(AppError);
   expect(error).toMatchObject({ code, retryAfterMs });
   // A write is not repeated behind the engine's back: it counts the attempts and keeps the budget.
-  expect(kit.proxy.requests() - before).toBe(1);
+  expect(kit.proxy.writes() - before).toBe(1);
   expectNothingPrivate(error, [input.message, input.requester.email ?? ""]);
   expect(await kit.run("ticket.open", input, effect)).toMatchObject({ result: "created" });
   expect((await kit.ticket(input.key))?.messages).toHaveLength(1);

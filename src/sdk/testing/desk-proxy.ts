@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, request as forward } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** What becomes of one request on its way to the desk. All but `lost` never get there. */
+/** What becomes of one write on its way to the desk. All but `lost` never get there. */
 export type DeskFault =
   /** This answer instead of the desk's. */
   | {
@@ -20,28 +20,37 @@ export type DeskFault =
   /** The desk gets it and acts, but its answer is lost. */
   | { readonly kind: "lost" };
 
-/** A way to a desk on which things go wrong when told. */
+/** A way to a desk on which writes go wrong when told; reads pass. */
 export interface DeskProxy {
   readonly url: string;
-  /** The next request meets this fault; several are met one after the other. */
+  /** The next write meets this fault; several are met one after the other. */
   readonly meet: (...faults: readonly DeskFault[]) => void;
-  /** Requests that came in so far. */
-  readonly requests: () => number;
-  /** Resolves when one more request has come in. */
+  /** Writes that came in so far. */
+  readonly writes: () => number;
+  /** Resolves when one more write has come in. */
   readonly arrival: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
+interface DeskProxyOptions {
+  /** Paths whose requests pass like reads, such as that of a token. */
+  readonly passes?: RegExp;
+}
+
 /** Opens a proxy on a free port of 127.0.0.1 in front of a desk at `target`, an `http:` address. */
-export async function openDeskProxy(target: string): Promise<DeskProxy> {
+export async function openDeskProxy(target: string, options: DeskProxyOptions = {}): Promise<DeskProxy> {
   const faults: DeskFault[] = [];
-  let requests = 0;
+  let writes = 0;
   let waiting: (() => void)[] = [];
   const server = createServer((request, response) => {
-    requests += 1;
-    for (const arrived of waiting) arrived();
-    waiting = [];
-    const fault = faults.shift();
+    const isRead = request.method === "GET" || options.passes?.test(request.url ?? "") === true;
+    let fault: DeskFault | undefined;
+    if (!isRead) {
+      writes += 1;
+      for (const arrived of waiting) arrived();
+      waiting = [];
+      fault = faults.shift();
+    }
     // The body is read whole first, so that a client never sees its own sending fail.
     readAll(request)
       .then((body) => play(fault, target, { request, body, response }))
@@ -52,7 +61,7 @@ export async function openDeskProxy(target: string): Promise<DeskProxy> {
   return {
     url: `http://127.0.0.1:${port}`,
     meet: (...next) => void faults.push(...next),
-    requests: () => requests,
+    writes: () => writes,
     arrival: () => new Promise((resolve) => void waiting.push(resolve)),
     close: async () => {
       server.closeAllConnections();

@@ -1,12 +1,16 @@
+import { setImmediate as tick } from "node:timers/promises";
 import { expect } from "vitest";
+import { AppError } from "../../errors.ts";
 import type { OperationInput, OperationName } from "../../model/operation.ts";
-import type { Desk, EffectReceipt } from "../desk.ts";
+import type { Desk, EffectReceipt, IdempotencySupport } from "../desk.ts";
+import { createEffectCall } from "../write-once.ts";
 import type { ConformanceCase } from "./conformance.ts";
 import { runCases } from "./conformance.ts";
 import { deskFaultCases } from "./desk-fault-cases.ts";
 import { deskOnceCases } from "./desk-once-cases.ts";
 import { deskOperationCases } from "./desk-operation-cases.ts";
 import type { DeskProxy } from "./desk-proxy.ts";
+import { createEffectMemory } from "./effect-memory.ts";
 
 /** A ticket as the desk holds it, read past the connector. */
 export interface DeskTicket {
@@ -38,6 +42,8 @@ export interface DeskFixture {
 
 export interface DeskSuite {
   readonly name: string;
+  /** What the desk declares; `key` unless told. */
+  readonly idempotency?: IdempotencySupport["kind"];
   /** Opens the connector on a desk of its own or a shared one: keys and addresses are new in every case. */
   readonly open: () => Promise<DeskFixture>;
   /** Operations that the desk does not offer, each with the reason. The suite asserts that they are not there. */
@@ -48,7 +54,10 @@ export interface DeskSuite {
 export interface DeskKit extends DeskFixture {
   /** A word that no other case has used. */
   readonly fresh: (what: string) => string;
-  /** Carries out an operation with this effect key. */
+  /**
+   * Carries out an operation with this effect key. What a desk without idempotency keys needs on record is kept for the case, and where the
+   * engine would wait for the desk to be able to tell, the record's clock is put forward.
+   */
   readonly run: <N extends OperationName>(
     name: N,
     input: OperationInput<N>,
@@ -63,6 +72,8 @@ export interface DeskKit extends DeskFixture {
 export interface DeskCase {
   readonly name: string;
   readonly needs: readonly OperationName[];
+  /** Set for a case that only desks of this kind can be held to. */
+  readonly only?: IdempotencySupport["kind"];
   readonly run: (kit: DeskKit) => Promise<void>;
 }
 
@@ -73,8 +84,10 @@ export function testDesk(suite: DeskSuite): void {
 
 /** The cases of `testDesk`, to be run one by one. */
 export function deskCases(suite: DeskSuite): readonly ConformanceCase[] {
+  const kind = suite.idempotency ?? "key";
   const cases = [...deskOnceCases, ...deskOperationCases, ...deskFaultCases];
-  return cases.map((one) => {
+  const own = cases.filter(({ only = kind }) => only === kind);
+  return own.map((one) => {
     const missing = one.needs.find((name) => suite.without?.[name] !== undefined);
     const run = missing === undefined ? one.run : (kit: DeskKit) => isMissing(kit, missing);
     const reason = missing === undefined ? "" : ` (not offered: ${missing}, ${suite.without?.[missing]})`;
@@ -105,11 +118,7 @@ function createKit(fixture: DeskFixture): DeskKit {
   return {
     ...fixture,
     fresh,
-    run: async (name, input, effectKey, signal = new AbortController().signal) => {
-      const operation = fixture.desk.operations[name];
-      if (operation === undefined) throw new Error(`the desk does not offer ${name}`);
-      return operation(input, { effectKey, signal });
-    },
+    run: createRunner(fixture.desk),
     newTicket: (overrides = {}) => ({
       key: fresh("key"),
       requester: { email: `${fresh("person")}@example.com`, name: "Ada Lovelace" },
@@ -121,5 +130,26 @@ function createKit(fixture: DeskFixture): DeskKit {
       onClosed: "reopen",
       ...overrides,
     }),
+  };
+}
+
+/** Carries out operations as the engine does, with its own record of effects and a clock that is put forward instead of waiting. */
+function createRunner(desk: Desk): DeskKit["run"] {
+  let forwardMs = 0;
+  const log = createEffectMemory(() => Date.now() + forwardMs);
+  return async (name, input, effectKey, signal = new AbortController().signal) => {
+    const operation = desk.operations[name];
+    if (operation === undefined) throw new Error(`the desk does not offer ${name}`);
+    for (let left = 10_000; ; left -= 1) {
+      const call = await createEffectCall({ effectKey, signal, idempotency: desk.idempotency, log });
+      try {
+        return await operation(input, call);
+      } catch (error) {
+        const isPending = error instanceof AppError && error.code === "effect_pending";
+        if (!isPending || left === 0) throw error;
+        if (error.details["reason"] === "busy") await tick();
+        else forwardMs += error.retryAfterMs ?? 0;
+      }
+    }
   };
 }

@@ -1,4 +1,4 @@
-import type { LinkClaim, RemoteObject } from "../desk.ts";
+import type { EffectCall, LinkClaim, RemoteObject } from "../desk.ts";
 import type { EffectLog, EffectRecord, EffectState, EffectStep } from "../effect-log.ts";
 
 interface Entry {
@@ -72,5 +72,17 @@ function toRecord({ step, state, object, sentAt, endedAt }: Entry, at: number): 
     sentAgoMs: state === "planned" ? 0 : at - sentAt,
     ...(object === undefined ? {} : { object }),
     ...(endedAt === undefined ? {} : { endedAgoMs: at - endedAt }),
+  };
+}
+
+/** What goes with an operation on a desk that takes idempotency keys: nothing is kept. */
+export function keyedCall(effectKey: string, signal: AbortSignal = new AbortController().signal): EffectCall {
+  const { link, setLink } = createEffectMemory();
+  return {
+    effectKey,
+    signal,
+    once: async ({ send }) => ({ how: "sent", object: await send() }),
+    begun: () => false,
+    links: { get: link, set: setLink },
   };
 }
