@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { FaultPlan } from "./vendor-faults.ts";
+import { withFaults } from "./vendor-faults.ts";
 
 /** A request that a stub received, its body read to the end. */
 export interface StubRequest {
@@ -16,11 +18,15 @@ export interface StubServer {
   readonly close: () => Promise<void>;
 }
 
-/** Serves a vendor's stub over real HTTP on a free port of the loopback. What the handler returns is sent as JSON with status 200. */
+/**
+ * Serves a vendor's stub over real HTTP on a free port of the loopback. What the handler returns is sent as JSON with status 200. What is to go
+ * wrong is the plan's to say (`test/support/vendor-faults.ts`).
+ */
 export async function openStubServer(
   handle: (request: StubRequest, response: ServerResponse) => unknown,
+  faults: FaultPlan = () => undefined,
 ): Promise<StubServer> {
-  const server = createServer((request, response) => {
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -30,7 +36,8 @@ export async function openStubServer(
       if (response.writableEnded || response.destroyed || answer === undefined) return;
       response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
     });
-  }).listen(0, "127.0.0.1");
+  };
+  const server = createServer(withFaults(serve, faults)).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
