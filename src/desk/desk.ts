@@ -1,9 +1,11 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Logger } from "pino";
+import { createFeed } from "./feed.ts";
 import type { ApiKeys } from "./key.ts";
 import { createApiKeys } from "./key.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { createDeskPlugin } from "./plugin.ts";
+import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
 
 interface DeskOptions {
@@ -39,11 +41,23 @@ const pruneBatch = 2000;
 /** Opens the desk on its own schema of the database, brought up to date first; the caller closes it. */
 export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   const { databaseUrl, logger, now, bootstrapKey, maxConnections = 8 } = options;
-  const store = await openDeskStore({
+  const database = await openDeskStore({
     databaseUrl,
     maxConnections,
     onError: (error) => logger.warn({ err: error }, "a database connection of the desk was lost"),
   });
+  const feed = createFeed({
+    source: database,
+    onFault: (error) => logger.warn({ err: error }, "the change feed could not be read; it is tried again"),
+  });
+  const store: DeskStore = {
+    ...database,
+    write: async (request) => {
+      const written = await database.write(request);
+      feed.wake();
+      return written;
+    },
+  };
   const keyRing = createKeyRing({ store, now, bootstrapKey });
   const maintain = async (): Promise<void> => {
     await keyRing.flush();
@@ -56,12 +70,13 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   }, maintenanceMs);
   timer.unref();
   return {
-    plugin: createDeskPlugin(store, keyRing),
+    plugin: createDeskPlugin(store, keyRing, feed),
     keys: createApiKeys(store, keyRing.forget),
     maintain,
     ping: store.ping,
     close: async () => {
       clearInterval(timer);
+      feed.close();
       try {
         await keyRing.flush();
       } finally {

@@ -1,9 +1,11 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
+import type { Feed } from "./feed.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { formatObjectId } from "./object-id.ts";
 import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
-import type { Call, ReadRoute, Route, WriteRoute } from "./route.ts";
+import type { Call, ReadRoute, Route, StreamRoute, WriteRoute } from "./route.ts";
+import { changeRoutes } from "./route-change.ts";
 import { contactRoutes } from "./route-contact.ts";
 import { keyRoutes } from "./route-key.ts";
 import { messageRoutes } from "./route-message.ts";
@@ -22,6 +24,7 @@ export const routes: readonly Route[] = [
   ...ticketRoutes,
   ...ticketOrderRoutes,
   ...messageRoutes,
+  ...changeRoutes,
 ];
 
 const callerKey = "deskCaller";
@@ -30,9 +33,11 @@ const callerKey = "deskCaller";
 const idempotencyScope = "api";
 
 /** The Support API as a plugin of the HTTP server, under `/v1`. */
-export function createDeskPlugin(store: DeskStore, keys: KeyRing): FastifyPluginAsync {
+export function createDeskPlugin(store: DeskStore, keys: KeyRing, feed: Feed): FastifyPluginAsync {
   return async (server: FastifyInstance) => {
     server.decorateRequest(callerKey);
+    // Streams have no end of their own: the server would wait for them.
+    server.addHook("preClose", async () => feed.close());
     for (const route of routes) {
       server.route({
         method: route.method,
@@ -42,10 +47,12 @@ export function createDeskPlugin(store: DeskStore, keys: KeyRing): FastifyPlugin
         onRequest: async (request) => {
           request.setDecorator<Caller>(callerKey, await authorize(request, keys, route.scope));
         },
-        handler: (request, reply) =>
-          "operation" in route
+        handler: (request, reply) => {
+          if ("stream" in route) return handleStream(route, request, reply, feed);
+          return "operation" in route
             ? handleWrite(route, request, reply, store)
-            : handleRead(route, request, reply, store),
+            : handleRead(route, request, reply, store);
+        },
       });
     }
   };
@@ -85,6 +92,21 @@ async function handleRead(
     if (request.headers["if-none-match"] === etag) return reply.code(304).send();
   }
   return reply.type("application/json; charset=utf-8").send(body);
+}
+
+async function handleStream(
+  route: StreamRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  feed: Feed,
+): Promise<FastifyReply> {
+  const header = request.headers["last-event-id"];
+  const lastEventId = Array.isArray(header) ? header[0] : header;
+  const stream = route.stream(parseCall(route, request), { feed, lastEventId });
+  return reply
+    .type("text/event-stream; charset=utf-8")
+    .headers({ "cache-control": "no-store", "x-accel-buffering": "no" })
+    .send(stream);
 }
 
 async function handleWrite(

@@ -1,4 +1,6 @@
+import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { Feed } from "./feed.ts";
 import type { StoreInput } from "./input.ts";
 import type { Caller, Scope } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
@@ -43,7 +45,19 @@ export interface ReadRoute extends RouteFacts {
   readonly read: (call: Call<unknown, unknown>, store: DeskStore) => Promise<ReadAnswer>;
 }
 
-export type Route = ReadRoute | WriteRoute;
+/** A route that answers Server-Sent Events for as long as the client stays. Its `answers` are what the `data` of one event is. */
+export interface StreamRoute extends RouteFacts {
+  /** Throws before the first byte what is wrong with the request. The server destroys the stream when the client is gone. */
+  readonly stream: (call: Call<unknown, unknown>, source: StreamSource) => Readable;
+}
+
+export interface StreamSource {
+  readonly feed: Feed;
+  /** The header `Last-Event-ID`: where the client was when it lost its connection. */
+  readonly lastEventId: string | undefined;
+}
+
+export type Route = ReadRoute | WriteRoute | StreamRoute;
 
 type Output<T extends z.ZodType | undefined> = T extends z.ZodType ? z.output<T> : undefined;
 
@@ -65,4 +79,15 @@ export function readRoute<Q extends z.ZodType | undefined = undefined>(
   > & { readonly query?: Q },
 ): Route {
   return route as unknown as ReadRoute;
+}
+
+/** Declares a route that streams; the types of its query come from its schema. */
+export function streamRoute<Q extends z.ZodType | undefined = undefined>(
+  route: Typed<
+    StreamRoute,
+    "stream",
+    (call: Call<Output<Q>, undefined>, source: StreamSource) => Readable
+  > & { readonly query?: Q },
+): Route {
+  return route as unknown as StreamRoute;
 }

@@ -153,6 +153,7 @@ function expectDefined(answer: DeskAnswer, what: unknown): void {
 
 describe("bad input", () => {
   const bodies = routes.filter(({ body }) => body !== undefined);
+  const ending = routes.filter((route) => !("stream" in route));
 
   it.each(bodies.map(({ method, path }) => ({ method, path })))(
     "to $method $path is answered, never with a fault of ours",
@@ -179,7 +180,7 @@ describe("bad input", () => {
 
   it("in any address is answered, never with a fault of ours", async () => {
     const property = fc.asyncProperty(
-      fc.constantFrom(...routes.map(({ method, path }) => ({ method, path }))),
+      fc.constantFrom(...ending.map(({ method, path }) => ({ method, path }))),
       fc.array(segment, { minLength: 4, maxLength: 4 }),
       async ({ method, path }, segments) => {
         let at = 0;

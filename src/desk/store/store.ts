@@ -1,5 +1,8 @@
 import { migrate } from "../../ledger/migrate.ts";
 import { openPool } from "../../ledger/pool.ts";
+import type { FeedPosition } from "../change.ts";
+import type { ChangePage, ChangeRequest } from "./changes.ts";
+import { feedEnd, readChanges } from "./changes.ts";
 import { guarded } from "./fault.ts";
 import type { KeyRow, NewKeyRow } from "./keys.ts";
 import { findKey, insertKey, listKeys, revokeKey, touchKeys } from "./keys.ts";
@@ -15,6 +18,8 @@ export interface DeskStore {
   readonly write: (request: Write) => Promise<Written>;
   readonly find: (lookup: Lookup, values: readonly (string | number)[]) => Promise<Found | undefined>;
   readonly list: (query: ListQuery) => Promise<Page>;
+  readonly readChanges: (request: ChangeRequest) => Promise<ChangePage>;
+  readonly feedEnd: () => Promise<FeedPosition>;
   readonly insertKey: (key: NewKeyRow) => Promise<KeyRow>;
   readonly listKeys: () => Promise<readonly KeyRow[]>;
   readonly findKey: (hash: Buffer) => Promise<KeyRow | undefined>;
@@ -64,6 +69,8 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     write: (request) => write(pool, request),
     find: (lookup, values) => find(pool, lookup, values),
     list: (query) => listPage(pool, query),
+    readChanges: (request) => readChanges(pool, request),
+    feedEnd: () => feedEnd(pool),
     insertKey: (key) => insertKey(pool, key),
     listKeys: () => listKeys(pool),
     findKey: (hash) => findKey(pool, hash),

@@ -1,0 +1,40 @@
+import { Readable } from "node:stream";
+import { formatSequence, isBehind } from "./change.ts";
+import type { Feed, FeedBatch, FollowRequest } from "./feed.ts";
+
+type StreamRequest = Omit<FollowRequest, "idleMs" | "signal">;
+
+/** How often a stream without news says that it is alive, in milliseconds. */
+const heartbeatMs = 15_000;
+/** How long a client waits before it connects again, in milliseconds. */
+const reconnectMs = 1000;
+
+/**
+ * The feed as Server-Sent Events, from `after` on: what a route sends as `text/event-stream`. Ends when the feed closes. Destroying it ends its
+ * reading; it reads only as fast as it is read from.
+ */
+export function openFeedStream(feed: Feed, request: StreamRequest): Readable {
+  const stop = new AbortController();
+  const stream = Readable.from(textOf(feed, { ...request, idleMs: heartbeatMs, signal: stop.signal }), {
+    objectMode: false,
+  });
+  stream.once("close", () => stop.abort());
+  return stream;
+}
+
+async function* textOf(feed: Feed, request: FollowRequest): AsyncGenerator<string, void> {
+  let told = request.after;
+  yield `retry: ${reconnectMs}\n\n`;
+  for await (const batch of feed.follow(request)) {
+    const { end } = batch;
+    yield formatEvents(batch, told === undefined || isBehind(told, end));
+    told = end;
+  }
+}
+
+/** The id of each event is the position to resume from. A batch without any is a comment, with the id alone where that has moved. */
+function formatEvents({ changes, end }: FeedBatch, moved: boolean): string {
+  const events = changes.map(({ body, ...at }) => `id: ${formatSequence(at)}\ndata: ${body}\n\n`);
+  if (events.length > 0) return events.join("");
+  return `: waiting\n${moved ? `id: ${formatSequence(end)}\n` : ""}\n`;
+}
