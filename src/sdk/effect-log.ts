@@ -11,6 +11,8 @@ export interface EffectRecord {
   readonly step: string;
   readonly state: EffectState;
   readonly object?: RemoteObject;
+  /** How many times it was noted as sent. */
+  readonly tries: number;
   /** How long ago the call was begun, in milliseconds of the log's own clock; 0 for one that was never sent. */
   readonly sentAgoMs: number;
   /** How long ago the call ended without telling whether it took effect; absent when its end was not seen. */
@@ -23,6 +25,11 @@ export interface EffectStep {
   readonly step: string;
 }
 
+/** One of its tries: what a worker says that was overtaken by a later try is not written down. */
+export interface EffectTry extends EffectStep {
+  readonly tries: number;
+}
+
 /** A write that is about to be sent. */
 export interface EffectIntent extends EffectStep {
   readonly claims?: LinkClaim;
@@ -30,9 +37,9 @@ export interface EffectIntent extends EffectStep {
   readonly claimHoldsMs: number;
 }
 
-/** What the log says to an intent: go on, the key names an object already, or another effect is making one. */
+/** What the log says to an intent: go on with this try, the key names an object already, or another effect is making one. */
 export type IntentAnswer =
-  | { readonly kind: "noted" }
+  | { readonly kind: "noted"; readonly tries: number }
   | { readonly kind: "taken"; readonly object: RemoteObject }
   | { readonly kind: "busy" };
 
@@ -42,11 +49,11 @@ export interface EffectLog {
   /** Durable when it resolves with `noted`; with anything else nothing was written. */
   readonly sent: (intent: EffectIntent) => Promise<IntentAnswer>;
   /** The write has been made; a key that was claimed names the object from now on. */
-  readonly done: (step: EffectStep, object: RemoteObject) => Promise<void>;
+  readonly done: (step: EffectTry, object: RemoteObject) => Promise<void>;
   /** The call is over and the write has certainly not been made; a claimed key is free again. */
-  readonly planned: (step: EffectStep) => Promise<void>;
+  readonly planned: (step: EffectTry) => Promise<void>;
   /** The call is over and may have taken effect. */
-  readonly ended: (step: EffectStep) => Promise<void>;
+  readonly ended: (step: EffectTry) => Promise<void>;
   readonly link: (kind: string, key: string) => Promise<RemoteObject | undefined>;
   readonly setLink: (kind: string, key: string, object: RemoteObject) => Promise<void>;
 }

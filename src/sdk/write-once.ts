@@ -1,7 +1,7 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { EffectCall, IdempotencySupport, OnceOutcome, OnceWrite } from "./desk.ts";
-import type { EffectLog, EffectRecord } from "./effect-log.ts";
+import type { EffectLog, EffectRecord, EffectTry } from "./effect-log.ts";
 
 /** How long a call may go on after it was begun, as long as a target does not say otherwise. */
 const usualCallSeconds = 30;
@@ -9,13 +9,16 @@ const usualCallSeconds = 30;
 const claimReserveMs = 60_000;
 const busyMs = 2000;
 
+/** Moments between which the state of a write on record changes; a test may end the process at them. */
+type OnceMoment = "effect.sent" | "effect.answered" | "effect.recorded" | "effect.looked_up";
+
 interface OnceFacts {
   readonly effectKey: string;
   readonly signal: AbortSignal;
   readonly idempotency: IdempotencySupport;
   readonly log: EffectLog;
-  /** Called with the name of each moment at which a crash would be instructive. */
-  readonly pass?: ((moment: "sent" | "answered") => Promise<void> | void) | undefined;
+  /** Passed at its moments where given. */
+  readonly pass?: (moment: OnceMoment) => void;
 }
 
 /** What a driver gets along with an operation. Reads what is on record of the effect first, except for a target with idempotency keys. */
@@ -48,9 +51,10 @@ async function once(
   }
   if (record?.state === "sent") {
     const found = await lookUp(write, record, idempotency);
+    pass?.("effect.looked_up");
     const [object] = found;
     if (object !== undefined) {
-      await log.done(step, object);
+      await log.done({ ...step, tries: record.tries }, object);
       return { how: "found", object, ...(found.length > 1 ? { matches: found.length } : {}) };
     }
   }
@@ -62,29 +66,31 @@ async function once(
   });
   if (answer.kind === "taken") return { how: "taken", object: answer.object };
   if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs, "busy");
-  await pass?.("sent");
-  const object = await sendNoted(write, step, facts);
-  await pass?.("answered");
-  await log.done(step, object);
+  pass?.("effect.sent");
+  const noted = { ...step, tries: answer.tries };
+  const object = await sendNoted(write, noted, facts);
+  pass?.("effect.answered");
+  await log.done(noted, object);
+  pass?.("effect.recorded");
   return { how: "sent", object };
 }
 
 async function sendNoted(
   write: OnceWrite,
-  step: { readonly effectKey: string; readonly step: string },
+  noted: EffectTry,
   { log, signal }: OnceFacts,
 ): ReturnType<OnceWrite["send"]> {
   try {
     return await write.send();
   } catch (thrown) {
     const error = toAppError(thrown);
-    // Cut off by our own shutdown: how the call ended was not seen.
-    if (signal.aborted) throw thrown;
+    // Cut off by our own shutdown, or overtaken by another worker: how the call ended was not seen.
+    if (signal.aborted || error.code === "lease_lost") throw thrown;
     if (hasNotActed(error)) {
-      await log.planned(step);
+      await log.planned(noted);
       throw thrown;
     }
-    await log.ended(step);
+    await log.ended(noted);
     if (write.find === undefined) throw unknown(error);
     throw thrown;
   }
@@ -122,7 +128,6 @@ const refusals: readonly ErrorCode[] = [
   "target_conflict",
   "target_rejected",
   "operation_invalid",
-  "lease_lost",
 ];
 
 function hasNotActed(error: AppError): boolean {

@@ -1,8 +1,9 @@
 import type { EffectCall, LinkClaim, RemoteObject } from "../desk.ts";
-import type { EffectLog, EffectRecord, EffectState, EffectStep } from "../effect-log.ts";
+import type { EffectLog, EffectRecord, EffectState, EffectStep, EffectTry } from "../effect-log.ts";
 
 interface Entry {
   readonly step: string;
+  readonly tries: number;
   state: EffectState;
   object?: RemoteObject;
   sentAt: number;
@@ -22,9 +23,9 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
   const links = new Map<string, Link>();
   const idOf = ({ effectKey, step }: EffectStep): string => `${effectKey}\n${step}`;
   const linkOf = (kind: string, key: string): string => `${kind}\n${key}`;
-  const finish = (step: EffectStep, state: EffectState, object?: RemoteObject): void => {
+  const finish = (step: EffectTry, state: EffectState, object?: RemoteObject): void => {
     const entry = entries.get(idOf(step));
-    if (entry === undefined) return;
+    if (entry === undefined || entry.tries !== step.tries) return;
     entry.state = state;
     if (object !== undefined) entry.object = object;
     if (entry.claims === undefined) return;
@@ -51,23 +52,25 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
         }
         links.set(place, { object: link.object, holder: id, heldAt: now() });
       }
-      entries.set(id, { step: step.step, state: "sent", sentAt: now(), ...(claims && { claims }) });
-      return { kind: "noted" };
+      const tries = (entries.get(id)?.tries ?? 0) + 1;
+      entries.set(id, { step: step.step, tries, state: "sent", sentAt: now(), ...(claims && { claims }) });
+      return { kind: "noted", tries };
     },
     done: async (step, object) => finish(step, "done", object),
     planned: async (step) => finish(step, "planned"),
     ended: async (step) => {
       const entry = entries.get(idOf(step));
-      if (entry !== undefined) entry.endedAt = now();
+      if (entry?.tries === step.tries) entry.endedAt = now();
     },
     link: async (kind, key) => links.get(linkOf(kind, key))?.object,
     setLink: async (kind, key, object) => void links.set(linkOf(kind, key), { object, heldAt: 0 }),
   };
 }
 
-function toRecord({ step, state, object, sentAt, endedAt }: Entry, at: number): EffectRecord {
+function toRecord({ step, tries, state, object, sentAt, endedAt }: Entry, at: number): EffectRecord {
   return {
     step,
+    tries,
     state,
     sentAgoMs: state === "planned" ? 0 : at - sentAt,
     ...(object === undefined ? {} : { object }),

@@ -1,0 +1,133 @@
+import type { Pool } from "pg";
+import type { RemoteObject } from "../sdk/desk.ts";
+import type { EffectIntent, EffectLog, EffectRecord, EffectState, IntentAnswer } from "../sdk/effect-log.ts";
+import { createBatcher } from "./batcher.ts";
+import { isUnavailable } from "./fault.ts";
+
+const stateNumbers: Readonly<Record<EffectState, number>> = { planned: 1, sent: 2, done: 3 };
+const states: readonly (EffectState | undefined)[] = [undefined, "planned", "sent", "done"];
+
+interface EffectsOptions {
+  /** Its commits wait for the disk. */
+  readonly durable: Pool;
+  /** Its commits do not: what they say is on disk with the next one that waits, and can be found out anew when it is lost before. */
+  readonly relaxed: Pool;
+  readonly guarded: <T>(run: () => Promise<T>) => Promise<T>;
+}
+
+type Noted = EffectIntent & { readonly connection: string; readonly delivery: number };
+
+/** The record of effects in PostgreSQL. Calls that run at the same time share statements and commits. */
+export function createEffects({ durable, relaxed, guarded }: EffectsOptions) {
+  const shared = { maxItems: 128, maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };
+  const reads = createBatcher({
+    ...shared,
+    parallel: 2,
+    run: (keys: readonly string[]) => guarded(() => readEffects(relaxed, keys)),
+  });
+  const intents = createBatcher({
+    ...shared,
+    parallel: 1,
+    run: (items: readonly Noted[]) => guarded(() => noteEffects(durable, items)),
+  });
+  const relaxedly = async (text: string, values: readonly unknown[]): Promise<void> =>
+    guarded(async () => void (await relaxed.query(text, [...values])));
+
+  return (connection: string, delivery: number): EffectLog => ({
+    read: (effectKey) => reads.submit(effectKey),
+    sent: (intent) => intents.submit({ ...intent, connection, delivery }),
+    done: ({ effectKey, step, tries }, object) =>
+      relaxedly(finishText, [effectKey, step, tries, stateNumbers.done, JSON.stringify(object)]),
+    planned: ({ effectKey, step, tries }) =>
+      relaxedly(finishText, [effectKey, step, tries, stateNumbers.planned, null]),
+    ended: ({ effectKey, step, tries }) => relaxedly(endedText, [effectKey, step, tries]),
+    link: (kind, key) => guarded(() => readLink(relaxed, [connection, kind, key])),
+    setLink: (kind, key, object) => relaxedly(setLinkText, [connection, kind, key, JSON.stringify(object)]),
+  });
+}
+
+const finishText = "select finish_effect($1, $2, $3, $4::smallint, $5::json)";
+const endedText = `
+update effect set ended_at = clock_timestamp() where effect_key = $1 and step = $2 and tries = $3`;
+const setLinkText = `
+insert into link (connection, kind, key, object) values ($1, $2, $3, $4)
+on conflict (connection, kind, key) do update set object = excluded.object, updated_at = clock_timestamp()`;
+
+interface EffectRow {
+  readonly effect_key: string;
+  readonly step: string;
+  readonly state: number;
+  readonly object: RemoteObject | null;
+  readonly tries: number;
+  readonly sent_ms: number;
+  readonly ended_ms: number | null;
+}
+
+const readText = `
+select effect_key, step, state, object, tries, extract(epoch from clock_timestamp() - sent_at)::float8 * 1000 as sent_ms,
+  extract(epoch from clock_timestamp() - ended_at)::float8 * 1000 as ended_ms
+from effect where effect_key = any ($1)`;
+
+async function readEffects(
+  pool: Pool,
+  keys: readonly string[],
+): Promise<readonly (readonly EffectRecord[])[]> {
+  const { rows } = await pool.query<EffectRow>({ name: "effects", text: readText, values: [keys] });
+  const byKey = Map.groupBy(rows, (row) => row.effect_key);
+  return keys.map((key) => (byKey.get(key) ?? []).map(toRecord));
+}
+
+function toRecord({ step, state, object, tries, sent_ms, ended_ms }: EffectRow): EffectRecord {
+  const name = states[state] ?? "sent";
+  return {
+    step,
+    state: name,
+    tries,
+    sentAgoMs: name === "planned" ? 0 : sent_ms,
+    ...(object === null ? {} : { object }),
+    ...(ended_ms === null ? {} : { endedAgoMs: ended_ms }),
+  };
+}
+
+interface NotedRow {
+  readonly place: number;
+  readonly answer: IntentAnswer["kind"];
+  readonly object: RemoteObject | null;
+  readonly tries: number | null;
+}
+
+const noteText = `
+select place, answer, object, tries from note_effects($1, $2, $3, $4, $5::text[], $6::text[], $7::text[], $8::float8[])`;
+
+async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonly IntentAnswer[]> {
+  const { rows } = await pool.query<NotedRow>({
+    name: "note-effects",
+    text: noteText,
+    values: [
+      items.map((item) => item.effectKey),
+      items.map((item) => item.step),
+      items.map((item) => item.connection),
+      items.map((item) => item.delivery),
+      items.map((item) => item.claims?.kind ?? null),
+      items.map((item) => item.claims?.key ?? null),
+      items.map((item) => item.claims?.replaces ?? null),
+      items.map((item) => item.claimHoldsMs),
+    ],
+  });
+  const byPlace = new Map(rows.map((row) => [row.place, row]));
+  return items.map((_, index): IntentAnswer => {
+    const row = byPlace.get(index + 1);
+    if (row?.answer === "taken" && row.object !== null) return { kind: "taken", object: row.object };
+    if (row?.answer === "noted" && row.tries !== null) return { kind: "noted", tries: row.tries };
+    return { kind: "busy" };
+  });
+}
+
+async function readLink(pool: Pool, place: readonly string[]): Promise<RemoteObject | undefined> {
+  const { rows } = await pool.query<{ object: RemoteObject | null }>({
+    name: "link",
+    text: "select object from link where connection = $1 and kind = $2 and key = $3",
+    values: [...place],
+  });
+  return rows[0]?.object ?? undefined;
+}

@@ -1,0 +1,118 @@
+-- Writes to targets that take no idempotency keys, and which object there a key of ours names.
+
+-- state: 1 planned (certainly not made), 2 sent (may have been made), 3 done.
+create table effect (
+  effect_key text not null,
+  step text not null,
+  connection text not null,
+  -- The delivery that sent it last.
+  delivery bigint not null,
+  state smallint not null,
+  -- How many times it was sent. What a worker says that was overtaken by a later try is not written down.
+  tries integer not null default 1,
+  sent_at timestamptz not null,
+  -- When the call ended without telling whether it took effect.
+  ended_at timestamptz,
+  object json,
+  link_kind text,
+  link_key text,
+  primary key (effect_key, step)
+) with (fillfactor = 80);
+create index effect_delivery on effect (delivery);
+
+-- While an effect holds a link it is making the object; until it is done the link names what it named before, if anything.
+create table link (
+  connection text not null,
+  kind text not null,
+  key text not null,
+  object json,
+  holder_effect text,
+  holder_step text,
+  held_at timestamptz,
+  updated_at timestamptz not null default clock_timestamp(),
+  primary key (connection, kind, key)
+);
+
+-- Claims the link for an effect, unless it names an object already (other than the one to be replaced) or another effect holds it, and has not
+-- held it for p_hold_ms yet. Answers what it found; the row stays locked to the end of the transaction.
+create function claim_link(
+  p_connection text, p_kind text, p_key text, p_replaces text, p_effect text, p_step text, p_hold_ms double precision,
+  out answer text, out object json
+)
+language plpgsql as $$
+declare
+  found link;
+begin
+  insert into link (connection, kind, key) values (p_connection, p_kind, p_key) on conflict do nothing;
+  select l.* into found from link l where l.connection = p_connection and l.kind = p_kind and l.key = p_key for update;
+  answer := 'noted';
+  if found.holder_effect is distinct from p_effect or found.holder_step is distinct from p_step then
+    if found.holder_effect is not null and found.held_at > clock_timestamp() - p_hold_ms * interval '1 millisecond' then
+      answer := 'busy';
+      return;
+    end if;
+    if found.object is not null and found.object->>'id' is distinct from p_replaces then
+      answer := 'taken';
+      object := found.object;
+      return;
+    end if;
+  end if;
+  update link l set holder_effect = p_effect, holder_step = p_step, held_at = clock_timestamp(), updated_at = clock_timestamp()
+  where l.connection = p_connection and l.kind = p_kind and l.key = p_key;
+end
+$$;
+
+-- Notes that writes are about to be sent. One by one in the order of their links, so that two batches cannot wait for each other.
+create function note_effects(
+  p_effect text[], p_step text[], p_connection text[], p_delivery bigint[],
+  p_kind text[], p_key text[], p_replaces text[], p_hold_ms double precision[]
+)
+returns table (place integer, answer text, object json, tries integer)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  i integer;
+begin
+  for i in
+    select a.i from unnest(p_connection, p_kind, p_key, p_effect, p_step) with ordinality as a(connection, kind, key, effect, step, i)
+    order by a.connection, a.kind, a.key, a.effect, a.step
+  loop
+    place := i;
+    answer := 'noted';
+    object := null;
+    tries := null;
+    if p_kind[i] is not null then
+      select c.answer, c.object into answer, object
+      from claim_link(p_connection[i], p_kind[i], p_key[i], p_replaces[i], p_effect[i], p_step[i], p_hold_ms[i]) c;
+    end if;
+    if answer = 'noted' then
+      insert into effect (effect_key, step, connection, delivery, state, sent_at, link_kind, link_key)
+      values (p_effect[i], p_step[i], p_connection[i], p_delivery[i], 2, clock_timestamp(), p_kind[i], p_key[i])
+      on conflict (effect_key, step) do update
+        set state = 2, sent_at = excluded.sent_at, ended_at = null, delivery = excluded.delivery, tries = effect.tries + 1
+      returning effect.tries into tries;
+    end if;
+    return next;
+  end loop;
+end
+$$;
+
+-- A write has been made, or has certainly not been: its link names the new object, or is free again.
+create function finish_effect(p_effect text, p_step text, p_tries integer, p_state smallint, p_object json) returns void
+language plpgsql as $$
+declare
+  finished effect;
+begin
+  update effect e set state = p_state, object = coalesce(p_object, e.object)
+  where e.effect_key = p_effect and e.step = p_step and e.tries = p_tries
+  returning * into finished;
+  if finished.link_kind is null then return; end if;
+  update link l set object = coalesce(p_object, l.object), holder_effect = null, holder_step = null, held_at = null,
+    updated_at = clock_timestamp()
+  where l.connection = finished.connection and l.kind = finished.link_kind and l.key = finished.link_key
+    and l.holder_effect = p_effect and l.holder_step = p_step;
+  delete from link l
+  where l.connection = finished.connection and l.kind = finished.link_kind and l.key = finished.link_key
+    and l.object is null and l.holder_effect is null;
+end
+$$;
