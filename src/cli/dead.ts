@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { AppError, errorCatalogue } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
+import { createDeadLetters } from "../ledger/dead-letters.ts";
 import type { DeadLetter, LedgerReader } from "../ledger/reader.ts";
 import type { Queue } from "../queue/queue.ts";
 import { maxLanesPerRing } from "../queue/queue.ts";
@@ -139,9 +140,10 @@ function addRetry(dead: Command, context: CliContext): void {
       const wanted = ids ?? [];
       const ways = [wanted.length > 0, flow !== undefined, all === true].filter(Boolean).length;
       if (ways !== 1) command.error("error: give ids, or --flow <name>, or --all", { exitCode: 2 });
-      const which = wanted.length > 0 ? { ids: wanted } : flow === undefined ? {} : { flow };
-      const retried = await withLedger(context, options, async ({ foundation, reader }) => {
-        const letters = await reader.retryDead(which);
+      const which =
+        wanted.length > 0 ? { ids: wanted } : flow === undefined ? ({ all: true } as const) : { flow };
+      const retried = await withLedger(context, options, async ({ foundation }) => {
+        const letters = await createDeadLetters(foundation.ledger.pool).retry(which);
         await ringFor(letters, foundation.queue);
         return letters.map((letter) => letter.delivery).sort((a, b) => a - b);
       });

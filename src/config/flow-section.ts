@@ -39,6 +39,7 @@ export function parseFlow(
       when: textOf(valueOf(node, "when")),
       lane: textOf(resolved(valueOf(node, "lane"), resolver)),
       at: valueOf(node, "at"),
+      onDead: result.data?.onDead,
       operations:
         operations?.kind === "list" ? operations.items.map((item) => resolver.resolve(item, [], true)) : [],
     },

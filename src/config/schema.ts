@@ -81,6 +81,12 @@ export const flowSchema = z.strictObject({
     .optional()
     .describe("What must stay in order, with {{ }} holes; the event's subject when absent."),
   at: connectionName.optional().describe("The target of operations that name none."),
+  onDead: z
+    .enum(["hold", "skip"])
+    .default("skip")
+    .describe(
+      "What a dead delivery does to its lane: `hold` keeps what comes after it waiting until somebody retries, edits or discards it; `skip` lets the lane go on.",
+    ),
   do: z.array(z.unknown()).min(1).describe("Operations, in order; all go to one target."),
 });
 

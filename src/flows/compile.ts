@@ -6,7 +6,7 @@ import type { Expression } from "../sdk/expression.ts";
 import type { Bindings, ExpressionEnvironment } from "../sdk/expression-environment.ts";
 import { didYouMean } from "../sdk/nearest-name.ts";
 import type { EventEnvironments } from "./event-type.ts";
-import type { ConfigPosition, Flow, Verdict } from "./flow.ts";
+import type { ConfigPosition, Flow, OnDead, Verdict } from "./flow.ts";
 import { kindInWords } from "./located.ts";
 import type { ConfigProblem, Located, LocatedText } from "./located.ts";
 import { compileOperation, parseOperation } from "./operation.ts";
@@ -25,6 +25,7 @@ export interface FlowSource {
   readonly lane: LocatedText | undefined;
   /** The target of operations that name none. */
   readonly at: Located | undefined;
+  readonly onDead?: OnDead | undefined;
   readonly operations: readonly Located[];
 }
 
@@ -64,6 +65,7 @@ export function compileFlow(source: FlowSource, context: FlowContext): CompiledF
     connections: source.connections,
     events: source.events,
     target,
+    onDead: source.onDead ?? "skip",
     lane: (event) => (source.lane ? formOf(event).lane(event) : event.subject),
     when: (event) => formOf(event).when(event),
     map: (event) => formOf(event).map(event),

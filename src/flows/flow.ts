@@ -18,6 +18,9 @@ export interface PlannedOperation {
 /** Whether `when` let the event pass. */
 export type Verdict = { readonly pass: true } | { readonly pass: false; readonly reason: string };
 
+/** Whether a dead delivery holds its lane or lets it go on. */
+export type OnDead = "hold" | "skip";
+
 /**
  * A compiled flow. Its functions are pure: same event in, same answer out, no I/O. They throw `AppError` `mapping_failed` with the position
  * and the expression, or `operation_invalid` with the path of the value, in `details`.
@@ -30,6 +33,11 @@ export interface Flow {
   readonly events: readonly EventType[];
   /** The connection that all its operations go to. */
   readonly target: string;
+  /**
+   * What a dead delivery does to its lane: `hold` keeps it standing until somebody retries, edits or discards the delivery, `skip` lets it go
+   * on. Absent is `skip`.
+   */
+  readonly onDead?: OnDead;
   /** The lane's key: the event's subject unless the flow says otherwise. Never empty. */
   readonly lane: (event: Event) => string;
   readonly when: (event: Event) => Verdict;

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import type { AppendItem, Appended, CursorMove } from "./ledger.ts";
+import { inTransaction } from "./transaction.ts";
 
 const insertEvents = `
 with incoming as (
@@ -122,17 +123,9 @@ export async function appendPage(
   items: readonly AppendItem[],
   move: CursorMove,
 ): Promise<readonly Appended[]> {
-  const client = await pool.connect();
-  try {
-    await client.query("begin");
+  return inTransaction(pool, async (client) => {
     const appended = items.length === 0 ? [] : await appendBatch(client, items);
     await client.query(moveCursor, [move.connection, move.source, JSON.stringify(move.cursor)]);
-    await client.query("commit");
-    client.release();
     return appended;
-  } catch (error) {
-    // A connection whose transaction failed is not given back: whatever state it is in goes with it.
-    client.release(true);
-    throw error;
-  }
+  });
 }

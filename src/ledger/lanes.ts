@@ -18,6 +18,7 @@ interface MailColumns {
   readonly sequence: number;
   readonly flow: string;
   readonly attempts: number;
+  readonly again: boolean;
   readonly connection: string;
   readonly event_id: string;
   readonly type: string;
@@ -43,6 +44,7 @@ function toMail(row: MailColumns): Mail {
     sequence: row.sequence,
     flow: row.flow,
     attempts: row.attempts,
+    again: row.again,
     event,
     receivedAt: row.received_at.getTime(),
   };
@@ -86,11 +88,12 @@ function distinctLanes(requests: readonly ClaimRequest[]): {
   );
 }
 
-/** Leases lanes for several requests in one statement. `owner` must be new for each call. */
+/** Leases lanes for several requests in one statement. `owner` must be new for each call; `isCertain` goes on the leases. */
 export async function claimBatch(
   pool: Pool,
   requests: readonly ClaimRequest[],
   owner: string,
+  isCertain: () => boolean,
 ): Promise<readonly Claim[]> {
   const startedAt = performance.now();
   const asked = distinctLanes(requests);
@@ -111,7 +114,7 @@ export async function claimBatch(
       continue;
     }
     const lanes = granted[request] as Map<string, { lease: OwnedLease; mail: Mail[] }>;
-    const lease = { target, lane, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs };
+    const lease = { target, lane, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs, isCertain };
     const leased = lanes.get(lane) ?? { lease, mail: [] };
     if (row.delivery !== null) leased.mail.push(toMail(row));
     lanes.set(lane, leased);
@@ -137,17 +140,19 @@ interface SettleRow extends MailColumns {
 }
 
 const settleText = `select lane_index, held, kept, next_due_ms, (letter).*
-from settle_lanes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`;
+from settle_lanes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`;
 
 function settlementColumns(requests: readonly SettleRequest[]): unknown[][] {
-  const columns: unknown[][] = [[], [], [], [], [], [], [], [], [], [], []];
+  const columns: unknown[][] = [[], [], [], [], [], [], [], [], [], [], [], [], []];
   requests.forEach((request, index) => {
-    for (const { delivery, status, dueInMs, counts, attempt } of request.settlements) {
+    for (const { delivery, status, dueInMs, hold = false, counts, attempt } of request.settlements) {
+      // A dead delivery that holds its lane is the head of it, and never due.
+      const holds = hold && status === "dead";
       const row = [
         index + 1,
         delivery,
-        statusNumbers[status],
-        dueInMs ?? null,
+        statusNumbers[holds ? "pending" : status],
+        holds ? Infinity : (dueInMs ?? null),
         counts,
         new Date(attempt.startedAt),
         Math.round(attempt.durationMs),
@@ -155,6 +160,8 @@ function settlementColumns(requests: readonly SettleRequest[]): unknown[][] {
         attempt.code ?? null,
         attempt.message?.replaceAll("\0", "\uFFFD") ?? null,
         JSON.stringify(attempt.receipts),
+        attempt.config ?? null,
+        attempt.operations === undefined ? null : JSON.stringify(attempt.operations),
       ];
       row.forEach((value, column) => columns[column]?.push(value));
     }

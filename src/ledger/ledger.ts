@@ -1,4 +1,5 @@
 import type { Event } from "../model/event.ts";
+import type { EffectLog } from "../sdk/effect-log.ts";
 import type { Cursor } from "../sdk/source.ts";
 
 export type DeliveryStatus = "pending" | "done" | "skipped" | "dead";
@@ -42,6 +43,8 @@ export interface Lease {
   readonly fence: number;
   /** On this process's monotonic clock (`performance.now()`), reckoned from before the request was sent. */
   readonly expiresAt: number;
+  /** False when it may have been given to another worker already, before its time: to be renewed before anything is sent. */
+  readonly isCertain: () => boolean;
 }
 
 /** A due delivery with its event. */
@@ -51,6 +54,9 @@ export interface Mail {
   readonly flow: string;
   /** Attempts made before this one. */
   readonly attempts: number;
+  /** An earlier attempt, or an earlier delivery of the same event and flow, may have sent something: see `receipts`. */
+  readonly again: boolean;
+  /** Its data is what was put in its place for this delivery, where somebody edited it. */
   readonly event: Event;
   readonly receivedAt: number;
 }
@@ -74,14 +80,23 @@ export interface AttemptRecord {
   readonly code?: string;
   readonly message?: string;
   /** One entry an operation that was carried out. */
-  readonly receipts: readonly Readonly<Record<string, unknown>>[];
+  readonly receipts: readonly StoredReceipt[];
+  /** `Config.version` of the configuration that it was made with. */
+  readonly config?: string;
+  /** What the flow mapped to, for an attempt that ends dead. Kept as it is, so without secrets; personal data is shown only when asked for. */
+  readonly operations?: readonly unknown[];
 }
+
+/** What a target answered to one operation, as kept on record: ids and words of the target, no personal data. */
+export type StoredReceipt = Readonly<Record<string, unknown>>;
 
 export interface Settlement {
   readonly delivery: number;
   readonly status: DeliveryStatus;
   /** For a delivery that stays pending: how long from now it is due, in milliseconds. */
   readonly dueInMs?: number;
+  /** With `dead`: its lane stands still until somebody retries, edits or discards it. Settlements behind it are not to be sent. */
+  readonly hold?: boolean;
   /** False when the attempt does not count (a 429, a pause). */
   readonly counts: boolean;
   readonly attempt: AttemptRecord;
@@ -91,7 +106,10 @@ export interface Settlement {
 export interface Settled {
   readonly more: readonly Mail[];
   readonly lease: Lease | undefined;
-  /** In how many milliseconds the lane's head is due, where the lane is not empty; 0 when it is due already but the target is paused. */
+  /**
+   * In how many milliseconds the lane's head is due; 0 when it is due already but the target is paused. Undefined for a lane that is empty
+   * or held.
+   */
   readonly nextDueInMs: number | undefined;
 }
 
@@ -99,6 +117,11 @@ export interface DueLane {
   readonly target: string;
   readonly lane: string;
   readonly priority: DeliveryPriority;
+}
+
+export interface HeldLanes {
+  readonly target: string;
+  readonly lanes: number;
 }
 
 /**
@@ -124,15 +147,28 @@ export interface Ledger {
   /** Gives a lane back untouched. */
   readonly release: (lease: Lease) => Promise<void>;
 
+  /** The record of a delivery's writes to a connection that takes no idempotency keys. */
+  readonly effectLog: (connection: string, delivery: number) => EffectLog;
+
   /** No lane of the target is leased for this long. A shorter pause does not cut a longer one. */
   readonly pauseTarget: (target: string, forMs: number, reason: string) => Promise<void>;
-  /** Lanes with due mail that nobody holds, longest waiting first. */
-  readonly dueLanes: (limit: number) => Promise<readonly DueLane[]>;
+  /**
+   * Lanes with mail that has been due for so long and that nobody holds, longest waiting first. What processes held that are gone is free from
+   * here on.
+   */
+  readonly dueLanes: (limit: number, dueForMs: number) => Promise<readonly DueLane[]>;
   /**
    * Deletes what is over and older than `before` (milliseconds since the epoch), `batch` events at a time; returns how many events went.
    * Events with a pending or dead delivery stay.
    */
   readonly prune: (before: number, batch: number, signal: AbortSignal) => Promise<number>;
+  /**
+   * What is on record as carried out for an event by a flow on a target, by earlier attempts at this delivery and by other deliveries; oldest
+   * first. Worth asking for when the mail says `again`.
+   */
+  readonly receipts: (sequence: number, flow: string, target: string) => Promise<readonly StoredReceipt[]>;
+  /** How many lanes of each target stand still behind a dead delivery that holds them; targets without are left out. */
+  readonly heldLanes: () => Promise<readonly HeldLanes[]>;
   /** Appends that wait for the database right now. */
   readonly waitingAppends: () => number;
 

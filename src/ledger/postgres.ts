@@ -3,13 +3,23 @@ import type { Pool } from "pg";
 import { AppError } from "../errors.ts";
 import { appendBatch, appendPage } from "./append.ts";
 import { createBatcher } from "./batcher.ts";
+import { createEffects } from "./effects.ts";
 import { isUnavailable, repeatOnDeadlock, toLedgerError } from "./fault.ts";
 import type { ClaimRequest, OwnedLease, SettleRequest } from "./lanes.ts";
 import { claimBatch, settleBatch } from "./lanes.ts";
 import type { AppendItem, Ledger } from "./ledger.ts";
 import { migrate } from "./migrate.ts";
 import { openPool } from "./pool.ts";
-import { dueLanes, pauseTarget, prune, readCursor, releaseLeases, renewLease } from "./upkeep.ts";
+import {
+  dueLanes,
+  heldLanes,
+  pauseTarget,
+  prune,
+  readCursor,
+  readReceipts,
+  releaseLeases,
+  renewLease,
+} from "./upkeep.ts";
 
 export const ledgerSchema = "deskbridge";
 
@@ -84,9 +94,12 @@ function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): OpenedL
     appendPage: (items, move) => guarded(() => appendPage(durable, items, move)),
     cursor: (connection, source) => guarded(() => readCursor(durable, connection, source)),
     ...createLanes(durable, relaxed),
+    effectLog: createEffects({ durable, relaxed, guarded }),
     pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
     dueLanes: (limit) => guarded(() => dueLanes(relaxed, limit)),
     prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
+    receipts: (sequence, flow, target) => guarded(() => readReceipts(durable, sequence, flow, target)),
+    heldLanes: () => guarded(() => heldLanes(durable)),
     ping: () => guarded(async () => void (await durable.query("select 1"))),
   };
 }

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { toLedgerError } from "./fault.ts";
-import type { DeliveryStatus } from "./ledger.ts";
+import type { DeliveryStatus, StoredReceipt } from "./ledger.ts";
 
 /** One attempt as it is on record. */
 export interface AttemptRow {
@@ -10,7 +10,23 @@ export interface AttemptRow {
   readonly outcome: string;
   readonly code: string | null;
   readonly message: string | null;
-  readonly receipts: readonly Readonly<Record<string, unknown>>[];
+  readonly receipts: readonly StoredReceipt[];
+  /** Version of the configuration that it was made with. */
+  readonly config: string | null;
+  /** What the flow mapped to, of an attempt that ended dead after it had mapped; may hold personal data. */
+  readonly operations: readonly MappedRow[] | null;
+}
+
+export interface MappedRow {
+  readonly name: string;
+  readonly input: unknown;
+}
+
+/** What somebody did about a delivery, by hand. `details` of an edit hold values before and after, which may be personal data. */
+export interface InterventionRow {
+  readonly kind: "retried" | "edited" | "discarded" | "resolved" | "replayed";
+  readonly happenedAt: string;
+  readonly details: Readonly<Record<string, unknown>>;
 }
 
 export interface DeliveryRow {
@@ -21,11 +37,16 @@ export interface DeliveryRow {
   readonly lane: string;
   readonly priority: "live" | "backfill";
   readonly status: DeliveryStatus;
+  /** It is dead, and its lane stands still until somebody decides. */
+  readonly holds: boolean;
   readonly attempts: number;
-  readonly dueAt: string;
+  /** Null for one that holds its lane. */
+  readonly dueAt: string | null;
   readonly finishedAt: string | null;
   readonly code: string | null;
   readonly reason: string | null;
+  /** When a replay made it; null for one that came with its event. */
+  readonly replayedAt: string | null;
 }
 
 /** An event as the ledger keeps it; `data` and `raw` may hold personal data. */
@@ -42,10 +63,18 @@ export interface EventRow {
   readonly raw: unknown;
 }
 
+/** A delivery with all that happened to it. */
+export interface DeliveryWay extends DeliveryRow {
+  readonly history: readonly AttemptRow[];
+  readonly interventions: readonly InterventionRow[];
+  /** What stands in place of the event's data for this delivery, null unless it was edited. */
+  readonly editedData: unknown;
+}
+
 /** The whole way of one event. */
 export interface EventWay {
   readonly event: EventRow;
-  readonly deliveries: readonly (DeliveryRow & { readonly history: readonly AttemptRow[] })[];
+  readonly deliveries: readonly DeliveryWay[];
 }
 
 export interface DeadLetter extends DeliveryRow {
@@ -53,13 +82,21 @@ export interface DeadLetter extends DeliveryRow {
   readonly eventId: string;
   readonly type: string;
   readonly subject: string;
+  /** How many deliveries wait behind it, where it holds its lane; else 0. */
+  readonly waiting: number;
 }
+
+/** A dead letter with its event and all of that event's deliveries. */
+export type FullDeadLetter = DeadLetter & { readonly way: EventWay };
 
 export interface TargetCounts {
   readonly target: string;
   readonly pending: number;
   readonly due: number;
   readonly dead: number;
+  /** Lanes that stand still behind a dead delivery, and the deliveries that wait in them. They count as pending, not as due. */
+  readonly heldLanes: number;
+  readonly heldWaiting: number;
   readonly oldestDueSeconds: number | null;
   readonly pausedSeconds: number | null;
   readonly pauseReason: string | null;
@@ -76,23 +113,28 @@ export interface LedgerCounts {
 export interface LedgerReader {
   /** The events with this id, newest first: several when two connections use the same one. A number is also tried as a sequence. */
   readonly wayOf: (id: string) => Promise<readonly EventWay[]>;
+  /** Newest first. */
   readonly deadLetters: (filter: { flow?: string; limit: number }) => Promise<readonly DeadLetter[]>;
-  readonly deadLetter: (delivery: number) => Promise<(DeadLetter & { readonly way: EventWay }) | undefined>;
-  /** Makes dead letters pending again and returns the lanes to ring for. All of them when neither ids nor a flow is given. */
-  readonly retryDead: (which: {
-    ids?: readonly number[];
-    flow?: string;
-  }) => Promise<readonly { readonly delivery: number; readonly target: string; readonly lane: string }[]>;
+  readonly deadLetter: (delivery: number) => Promise<FullDeadLetter | undefined>;
   readonly counts: () => Promise<LedgerCounts>;
 }
 
-const statusNames = `(array['pending', 'done', 'skipped', 'dead'])[d.status + 1]`;
+const holds = "(d.status = 0 and d.due_at = 'infinity')";
+const statusNames = `case when ${holds} then 'dead' else (array['pending', 'done', 'skipped', 'dead'])[d.status + 1] end`;
 const deliveryColumns = `d.id, d.sequence, d.flow, d.target, d.lane, case d.priority when 0 then 'live' else 'backfill' end as priority,
-  ${statusNames} as status, d.attempts, d.due_at as "dueAt", d.finished_at as "finishedAt", d.code, d.reason`;
-const eventColumns = `e.sequence, e.connection, e.event_id as "eventId", e.type, e.subject, e.happened_at as "happenedAt",
+  ${statusNames} as status, ${holds} as holds, d.attempts, nullif(d.due_at, 'infinity') as "dueAt", d.finished_at as "finishedAt",
+  d.code, d.reason, d.replayed_at as "replayedAt"`;
+/** An event's columns under the names of `EventRow`. */
+export const eventColumns = `e.sequence, e.connection, e.event_id as "eventId", e.type, e.subject, e.happened_at as "happenedAt",
   e.received_at as "receivedAt", e.via, e.data, e.raw`;
 
-const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject`;
+const waitingColumn = `case when ${holds} then (
+  select count(*) from delivery w where w.status = 0 and w.target = d.target and w.lane = d.lane and w.id > d.id
+) else 0 end as waiting`;
+const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject, ${waitingColumn}`;
+// Two parts, so that each finds its rows by an index of its own.
+const deadIds =
+  "(select id from delivery where status = 3 union all select id from delivery where status = 0 and due_at = 'infinity')";
 
 export function createLedgerReader(pool: Pool): LedgerReader {
   const query: Query = async <Row>(text: string, values: readonly unknown[] = []) => {
@@ -107,18 +149,11 @@ export function createLedgerReader(pool: Pool): LedgerReader {
     wayOf: (id) => readWays(query, id),
     deadLetters: ({ flow, limit }) =>
       query<DeadLetter>(
-        `select ${deadLetterColumns} from delivery d join event e using (sequence)
-         where d.status = 3 and ($1::text is null or d.flow = $1) order by d.id desc limit $2`,
+        `select ${deadLetterColumns} from ${deadIds} dead join delivery d using (id) join event e using (sequence)
+         where $1::text is null or d.flow = $1 order by d.id desc limit $2`,
         [flow ?? null, limit],
       ),
     deadLetter: (delivery) => readDeadLetter(query, delivery),
-    retryDead: ({ ids, flow }) =>
-      query(
-        `update delivery set status = 0, due_at = clock_timestamp(), finished_at = null
-         where status = 3 and flow <> '(intake)' and ($1::bigint[] is null or id = any ($1)) and ($2::text is null or flow = $2)
-         returning id as delivery, target, lane`,
-        [ids ?? null, flow ?? null],
-      ),
     counts: () => readCounts(query),
   };
 }
@@ -134,26 +169,36 @@ async function readWays(query: Query, id: string): Promise<readonly EventWay[]> 
   );
 }
 
-async function readDeliveries(query: Query, sequence: number): Promise<EventWay["deliveries"]> {
-  const deliveries = await query<DeliveryRow>(
-    `select ${deliveryColumns} from delivery d where d.sequence = $1 order by d.id`,
+async function readDeliveries(query: Query, sequence: number): Promise<readonly DeliveryWay[]> {
+  const deliveries = await query<DeliveryRow & { editedData: unknown }>(
+    `select ${deliveryColumns}, d.data as "editedData" from delivery d where d.sequence = $1 order by d.id`,
     [sequence],
   );
-  const attempts = await query<AttemptRow & { delivery: number }>(
-    `select delivery, number, started_at as "startedAt", duration_ms as "durationMs", outcome, code, message, receipts
-     from attempt where delivery = any ($1) order by delivery, id`,
-    [deliveries.map((delivery) => delivery.id)],
-  );
-  const byDelivery = Map.groupBy(attempts, (attempt) => attempt.delivery);
-  return deliveries.map((delivery) => ({ ...delivery, history: byDelivery.get(delivery.id) ?? [] }));
+  const ids = deliveries.map((delivery) => delivery.id);
+  const [attempts, interventions] = await Promise.all([
+    query<AttemptRow & { delivery: number }>(
+      `select delivery, number, started_at as "startedAt", duration_ms as "durationMs", outcome, code, message, receipts, config,
+         operations from attempt where delivery = any ($1) order by delivery, id`,
+      [ids],
+    ),
+    query<InterventionRow & { delivery: number }>(
+      `select delivery, kind, happened_at as "happenedAt", details from intervention where delivery = any ($1) order by delivery, id`,
+      [ids],
+    ),
+  ]);
+  const attemptsOf = Map.groupBy(attempts, (attempt) => attempt.delivery);
+  const interventionsOf = Map.groupBy(interventions, (intervention) => intervention.delivery);
+  return deliveries.map((delivery) => ({
+    ...delivery,
+    history: attemptsOf.get(delivery.id) ?? [],
+    interventions: interventionsOf.get(delivery.id) ?? [],
+  }));
 }
 
-async function readDeadLetter(
-  query: Query,
-  delivery: number,
-): Promise<(DeadLetter & { readonly way: EventWay }) | undefined> {
+async function readDeadLetter(query: Query, delivery: number): Promise<FullDeadLetter | undefined> {
   const [row] = await query<DeadLetter>(
-    `select ${deadLetterColumns} from delivery d join event e using (sequence) where d.status = 3 and d.id = $1`,
+    `select ${deadLetterColumns} from delivery d join event e using (sequence)
+     where d.id = $1 and (d.status = 3 or ${holds})`,
     [delivery],
   );
   if (row === undefined) return undefined;
@@ -168,19 +213,27 @@ async function readCounts(query: Query): Promise<LedgerCounts> {
   const [totals, statuses, targets, cursors] = await Promise.all([
     query<{ events: number }>("select count(*) as events from event"),
     query<{ status: DeliveryStatus; count: number }>(
-      `select ${statusNames} as status, count(*) as count from delivery d group by d.status`,
+      `select ${statusNames} as status, count(*) as count from delivery d group by 1`,
     ),
     query<TargetCounts>(
-      `with c as (
-         select target, count(*) filter (where status = 0) as pending,
-           count(*) filter (where status = 0 and due_at <= clock_timestamp()) as due, count(*) filter (where status = 3) as dead,
-           extract(epoch from clock_timestamp() - min(due_at) filter (where status = 0 and due_at <= clock_timestamp()))::float8 as oldest
-         from delivery where status in (0, 3) group by target
-       )
+      `with held as (
+         select target, lane, max(id) as id from delivery where status = 0 and due_at = 'infinity' group by target, lane
+       ), unfinished as (
+         select d.*, d.status = 0 and d.due_at <> 'infinity' as pending, h.id is not null as stands
+         from delivery d left join held h on d.status = 0 and h.target = d.target and h.lane = d.lane and h.id < d.id
+         where d.status in (0, 3)
+       ), c as (
+         select target, count(*) filter (where pending) as pending,
+           count(*) filter (where pending and not stands and due_at <= clock_timestamp()) as due,
+           count(*) filter (where not pending) as dead, count(*) filter (where pending and stands) as waiting,
+           extract(epoch from clock_timestamp()
+             - min(due_at) filter (where pending and not stands and due_at <= clock_timestamp()))::float8 as oldest
+         from unfinished group by target
+       ), h as (select target, count(*) as lanes from held group by target)
        select coalesce(c.target, p.target) as target, coalesce(pending, 0) as pending, coalesce(due, 0) as due, coalesce(dead, 0) as dead,
-         oldest as "oldestDueSeconds",
+         coalesce(lanes, 0) as "heldLanes", coalesce(waiting, 0) as "heldWaiting", oldest as "oldestDueSeconds",
          extract(epoch from p.until - clock_timestamp())::float8 as "pausedSeconds", p.reason as "pauseReason"
-       from c full join (select * from target_pause where until > clock_timestamp()) p using (target) order by 1`,
+       from c left join h using (target) full join (select * from target_pause where until > clock_timestamp()) p using (target) order by 1`,
     ),
     query<{ connection: string; source: string; time: string; movedAt: string }>(
       `select connection, source, cursor->>'time' as time, moved_at as "movedAt" from source_cursor order by 1, 2`,

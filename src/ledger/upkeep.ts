@@ -1,7 +1,8 @@
 import type { Pool } from "pg";
 import type { Cursor } from "../sdk/source.ts";
-import type { DueLane, Lease } from "./ledger.ts";
+import type { DueLane, HeldLanes, Lease, StoredReceipt } from "./ledger.ts";
 import type { OwnedLease } from "./lanes.ts";
+import { inReplayTurn } from "./replay.ts";
 import { leaseLost } from "./lanes.ts";
 
 const renewText = `
@@ -46,10 +47,14 @@ export async function pauseTarget(pool: Pool, target: string, forMs: number, rea
 const dueStep = 5000;
 const dueSteps = 20;
 
+// What waits behind a dead delivery that holds its lane is due, and nothing is to be done about it: it must not fill the steps.
 const dueText = `
-with step as (
+with held as materialized (
+  select target, lane from delivery where status = 0 and due_at = 'infinity' and lane_head_due(target, lane) = 'infinity'
+), step as (
   select id, target, lane, priority, due_at from delivery
-  where status = 0 and due_at <= clock_timestamp() - interval '2 seconds' and (due_at, id) > ($1::timestamptz, $2::bigint)
+  where status = 0 and due_at <= clock_timestamp() - $3 * interval '1 millisecond' and (due_at, id) > ($1::timestamptz, $2::bigint)
+    and (target, lane) not in (select target, lane from held)
   order by due_at, id limit ${dueStep}
 ), lanes as (
   select target, lane, min(priority) as priority, min(id) as first from step group by target, lane
@@ -76,12 +81,12 @@ interface DueRow {
   readonly last_id: number | null;
 }
 
-/** Lanes with mail that has been due for two seconds or more and that nobody holds, longest waiting first. */
-export async function dueLanes(pool: Pool, limit: number): Promise<readonly DueLane[]> {
+/** Lanes with mail that has been due for so long or longer and that nobody holds, longest waiting first. */
+export async function dueLanes(pool: Pool, limit: number, dueForMs: number): Promise<readonly DueLane[]> {
   const found = new Map<string, DueLane>();
   let after: readonly [string, number] = ["-infinity", 0];
   for (let step = 0; step < dueSteps && found.size < limit; step += 1) {
-    const { rows } = await pool.query<DueRow>({ name: "due", text: dueText, values: [...after] });
+    const { rows } = await pool.query<DueRow>({ name: "due", text: dueText, values: [...after, dueForMs] });
     for (const row of rows) {
       if (row.target === null || found.size >= limit) continue;
       found.set(`${row.target}\n${row.lane}`, {
@@ -97,6 +102,30 @@ export async function dueLanes(pool: Pool, limit: number): Promise<readonly DueL
   return [...found.values()];
 }
 
+export async function heldLanes(pool: Pool): Promise<readonly HeldLanes[]> {
+  const { rows } = await pool.query<HeldLanes>(
+    `select target, count(distinct lane)::int as lanes from delivery where status = 0 and due_at = 'infinity'
+     group by target order by target`,
+  );
+  return rows;
+}
+
+export async function readReceipts(
+  pool: Pool,
+  sequence: number,
+  flow: string,
+  target: string,
+): Promise<readonly StoredReceipt[]> {
+  const { rows } = await pool.query<{ receipts: readonly StoredReceipt[] }>({
+    name: "receipts",
+    text: `select a.receipts from delivery d join attempt a on a.delivery = d.id
+      where d.sequence = $1 and d.flow = $2 and d.target = $3 order by a.id`,
+    values: [sequence, flow, target],
+  });
+  // Receipts used to say no place of their own: then they are those of the first operations, in order.
+  return rows.flatMap((row) => row.receipts.map((receipt, index) => ({ index, ...receipt })));
+}
+
 const pruneText = `
 with old as (
   select e.sequence, e.received_at from event e where e.sequence > $1 order by e.sequence limit $3
@@ -107,6 +136,8 @@ with old as (
   delete from delivery d using over o where d.sequence = o.sequence returning d.id
 ), attempts as (
   delete from attempt a using gone g where a.delivery = g.id
+), interventions as (
+  delete from intervention i using gone g where i.delivery = g.id
 ), events as (
   delete from event e using over o where e.sequence = o.sequence returning 1
 )
@@ -124,8 +155,11 @@ export async function prune(pool: Pool, before: number, batch: number, signal: A
   let total = 0;
   let after = 0;
   while (!signal.aborted) {
-    const { rows } = await pool.query<PruneRow>(pruneText, [after, new Date(before), batch]);
-    const row = rows[0];
+    const values = [after, new Date(before), batch];
+    const row = await inReplayTurn(pool, async (client) => {
+      const { rows } = await client.query<PruneRow>(pruneText, values);
+      return rows[0];
+    });
     if (row === undefined || row.last === null) break;
     total += row.gone;
     after = row.last;

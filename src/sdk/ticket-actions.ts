@@ -43,8 +43,15 @@ export type OrderFacts = OperationInput<"order.upsert">;
  * several of which a repeat does no harm. They throw classified `AppError`s (`target_*`).
  */
 export interface TicketActions {
-  /** The tickets whose external id is the key, oldest first, without deleted ones. */
-  readonly find: (key: string, signal: AbortSignal) => Promise<readonly RemoteTicket[]>;
+  /**
+   * The tickets whose external id is the key, oldest first, without deleted ones. `requester` is who the ticket is for, where the operation says
+   * it: on a desk that cannot be asked for external ids, their tickets can be looked through.
+   */
+  readonly find: (
+    key: string,
+    signal: AbortSignal,
+    requester?: NewTicket["requester"],
+  ) => Promise<readonly RemoteTicket[]>;
   /** The ticket now; the one it was merged into where the desk tells; undefined when it was deleted. */
   readonly read: (id: string, signal: AbortSignal) => Promise<RemoteTicket | undefined>;
   /** Makes a ticket with its first message, requester and all, in one call. */

@@ -27,7 +27,10 @@ export function createTicketOperations(actions: TicketActions): TicketOperations
     },
     "ticket.close": async ({ key, message }, call) => {
       const located = await mustLocate(actions, key, call);
-      if (located.ticket.standing === "closed") return receipt("unchanged", "ticket", located.ticket);
+      const { standing } = located.ticket;
+      if (standing === "closed" || (standing === "solved" && message === undefined)) {
+        return receipt("unchanged", "ticket", located.ticket);
+      }
       if (message !== undefined) {
         await add(
           actions,
@@ -54,7 +57,12 @@ interface Located {
   readonly matches?: number;
 }
 
-async function locate(actions: TicketActions, key: string, { links, signal }: EffectCall): Promise<Located> {
+async function locate(
+  actions: TicketActions,
+  key: string,
+  { links, signal }: EffectCall,
+  requester?: TicketOpen["requester"],
+): Promise<Located> {
   const known = await links.get("ticket", key);
   if (known !== undefined) {
     const ticket = await actions.read(known.id, signal);
@@ -64,8 +72,9 @@ async function locate(actions: TicketActions, key: string, { links, signal }: Ef
       return { ticket };
     }
   }
-  const found = (await actions.find(key, signal)).filter((ticket) => ticket.id !== known?.id);
-  const ticket = found.find(({ standing }) => standing !== "closed") ?? found.at(-1);
+  const found = (await actions.find(key, signal, requester)).filter((ticket) => ticket.id !== known?.id);
+  // Of tickets that are done with, the newest: it may be the follow-up of the others.
+  const ticket = found.find(({ standing }) => standing === "open") ?? found.at(-1);
   if (ticket !== undefined) await links.set("ticket", key, plain(ticket));
   return {
     ticket,
@@ -98,7 +107,7 @@ async function openTicket(
   const appends = call.begun("message");
   // What an earlier try began is gone on with: by now its own ticket may be what the key names.
   if (call.begun("create") && !appends) return create(actions, input, call, "create", undefined);
-  const { ticket, gone, matches } = await locate(actions, input.key, call);
+  const { ticket, gone, matches } = await locate(actions, input.key, call, input.requester);
   if (call.begun("follow-up") && !appends) return followUp(actions, input, call, ticket);
   if (ticket === undefined) return create(actions, input, call, "create", gone);
   if (ticket.standing !== "open" && !appends) {
@@ -133,7 +142,7 @@ async function create(
     step,
     send: () => actions.create({ ...facts, followUpOf, marker: effectKey }, signal),
     find: async () => {
-      const found = await actions.find(input.key, signal);
+      const found = await actions.find(input.key, signal, input.requester);
       // Oldest first: those before the ticket that is followed up are of earlier times.
       return found.slice(found.findIndex(({ id }) => id === replaces) + 1).map(plain);
     },
@@ -152,11 +161,12 @@ async function create(
 async function append(
   actions: TicketActions,
   ticket: RemoteTicket,
-  { message: text, visibility }: TicketOpen,
+  { message: text, visibility, tags }: TicketOpen,
   call: EffectCall,
   matches?: number,
 ): Promise<EffectReceipt> {
   const added = await add(actions, ticket, { text, direction: "inbound", visibility }, call);
+  if (tags.length > 0) await actions.tag(ticket, { add: tags, remove: [] }, call.signal);
   const result = ticket.standing === "open" ? "appended" : "reopened";
   return { ...receipt(result, "ticket", ticket, matches), ...(added.replayed ? { replayed: true } : {}) };
 }

@@ -51,7 +51,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await ledger.pool.query(
-    "truncate event, delivery, attempt, lane_lease, target_pause, source_cursor restart identity",
+    "truncate event, delivery, attempt, intervention, lane_lease, target_pause, source_cursor restart identity",
   );
 });
 

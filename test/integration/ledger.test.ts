@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AppError } from "../../src/errors.ts";
 import type { Claim, LeasedLane, Mail, Settlement } from "../../src/ledger/ledger.ts";
+import { createDeadLetters } from "../../src/ledger/dead-letters.ts";
 import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/postgres.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
@@ -27,7 +28,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await ledger.pool.query(
-    "truncate event, delivery, attempt, lane_lease, target_pause, source_cursor restart identity",
+    "truncate event, delivery, attempt, intervention, lane_lease, target_pause, source_cursor restart identity",
   );
 });
 
@@ -271,7 +272,7 @@ describe("upkeep", () => {
     ]);
     expect(await reader.deadLetters({ flow: "other", limit: 10 })).toEqual([]);
     expect(await reader.counts()).toMatchObject({ events: 1, deliveries: { dead: 1, pending: 0 } });
-    expect(await reader.retryDead({ ids: [way?.deliveries[0]?.id ?? 0] })).toMatchObject([
+    expect(await createDeadLetters(ledger.pool).retry({ ids: [way?.deliveries[0]?.id ?? 0] })).toMatchObject([
       { target: "desk", lane: "order/1" },
     ]);
     expect(only(await ledger.claim("desk", ["order/1"], leaseMs)).mail[0]?.attempts).toBe(1);

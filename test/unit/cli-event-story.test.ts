@@ -22,6 +22,8 @@ const attempt = (facts: Partial<AttemptRow>): AttemptRow => ({
   code: null,
   message: null,
   receipts: [],
+  config: null,
+  operations: null,
   ...facts,
 });
 
@@ -54,7 +56,11 @@ function wayOf(...deliveries: Partial<Delivery>[]): EventWay {
       finishedAt: "2026-11-22T10:00:02.000Z",
       code: null,
       reason: null,
+      holds: false,
+      replayedAt: null,
       history: [],
+      interventions: [],
+      editedData: null,
       ...delivery,
     })),
   };

@@ -194,6 +194,8 @@ describe("the status", () => {
         pending: 12,
         due: 3,
         dead: 8,
+        heldLanes: 0,
+        heldWaiting: 0,
         oldestDueSeconds: 4,
         pausedSeconds: 12,
         pauseReason: "desk: target_rate_limited",

@@ -24,6 +24,7 @@ function mailOf(attempts = 0): Mail {
     sequence: 3,
     flow: "errors",
     attempts,
+    again: attempts > 0,
     event: failedFulfillment("e1", "1"),
     receivedAt: 0,
   };

@@ -1,6 +1,7 @@
 import { setImmediate as tick } from "node:timers/promises";
 import { expect } from "vitest";
 import { AppError } from "../../errors.ts";
+import type { TicketStatus } from "../../model/data.ts";
 import type { OperationInput, OperationName } from "../../model/operation.ts";
 import type { Desk, EffectReceipt, IdempotencySupport } from "../desk.ts";
 import { createEffectCall } from "../write-once.ts";
@@ -33,6 +34,8 @@ export interface DeskFixture {
   readonly proxy: DeskProxy;
   /** The ticket that has this key now; undefined when there is none. */
   readonly ticket: (key: string) => Promise<DeskTicket | undefined>;
+  /** What becomes of a status on a desk that has fewer; itself unless told. */
+  readonly statusOf?: (status: TicketStatus) => TicketStatus;
   /** How many tickets there are with this subject. */
   readonly countTickets: (subject: string) => Promise<number>;
   /** How many contacts there are with this e-mail address. */
