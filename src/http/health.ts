@@ -44,9 +44,15 @@ async function answerOf(ask: () => Promise<void>): Promise<string> {
 /** Readings that are taken when the figures are asked for. */
 function observe(engine: Engine, isReady: () => boolean): void {
   engine.metrics.onScrape((gauges) => gauges.appendsWaiting(engine.ledger.waitingAppends()));
+  const targetsOf = (): ReadonlySet<string> => new Set(engine.setup().config.flows.map((flow) => flow.target));
   engine.metrics.onScrape(async (gauges) => {
     if (!isReady()) return;
-    const targets = new Set(engine.setup().config.flows.map((flow) => flow.target));
+    const held = new Map((await engine.ledger.heldLanes()).map(({ target, lanes }) => [target, lanes]));
+    for (const target of targetsOf()) gauges.lanesHeld(target, held.get(target) ?? 0);
+  });
+  engine.metrics.onScrape(async (gauges) => {
+    if (!isReady()) return;
+    const targets = targetsOf();
     for (const target of targets) {
       gauges.queueDepth(target, await engine.queue.depth(target));
       gauges.rateBudget(target, await engine.budget.remaining(target));

@@ -67,6 +67,11 @@ export const metricCatalogue = {
     help: "Lanes that this process works on right now.",
     labels: ["target"],
   },
+  deskbridge_lanes_held: {
+    kind: "gauge",
+    help: "Lanes that stand still behind a dead delivery until somebody decides (`onDead: hold`), over all processes.",
+    labels: ["target"],
+  },
   deskbridge_sweeper_lanes_total: {
     kind: "counter",
     help: "Lanes with due mail that the sweeper found unattended and rang for.",

@@ -30,6 +30,7 @@ export interface Metrics {
 /** What is read rather than counted. A target without a rate limit has no budget to set. */
 export interface Gauges {
   readonly appendsWaiting: (count: number) => void;
+  readonly lanesHeld: (target: string, lanes: number) => void;
   readonly queueDepth: (
     target: string,
     depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
@@ -106,10 +107,12 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
 
 function createGauges(registry: Registry): Gauges {
   const appendsWaiting = gauge(registry, "deskbridge_appends_waiting");
+  const lanesHeld = gauge(registry, "deskbridge_lanes_held");
   const queueDepth = gauge(registry, "deskbridge_queue_depth");
   const rateBudget = gauge(registry, "deskbridge_rate_budget_remaining");
   return {
     appendsWaiting: (count) => appendsWaiting.set(count),
+    lanesHeld: (target, lanes) => lanesHeld.set({ target }, lanes),
     queueDepth: (target, depth) => {
       for (const state of ["waiting", "active", "delayed"] as const)
         queueDepth.set({ target, state }, depth[state]);
