@@ -125,13 +125,13 @@ async function startApp(
   if (roles.serve) await openDoor(options, config, { foundation, engine, intake, parts, key });
   const builtIn = builtInDesk(parts.frontDoor?.url, key, environment, roles.work);
   const open = (next: Config): Promise<OpenSetup> =>
-    openSetup(next, { registry, logger: engine.logger, now: engine.now, builtIn });
+    openSetup(next, { registry, logger: engine.logger, now: engine.now, builtIn, budget: engine.budget });
   parts.setup = await open(config);
   if (roles.work) {
     parts.workers = await startWorkers(engine);
     parts.timetables = await startTimetables(engine, intake);
     // Rings that a crash took along are rung again now rather than at the sweeper's next time.
-    await sweep(engine);
+    await sweep(engine, 0);
   }
 
   const load = async (): Promise<void> => {

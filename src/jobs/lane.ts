@@ -58,7 +58,7 @@ async function workMail(
   const { engine, target } = context;
   let current = lease;
   const holdLease = async (): Promise<void> => {
-    if (current.expiresAt - performance.now() > leaseReserveMs) return;
+    if (current.isCertain() && current.expiresAt - performance.now() > leaseReserveMs) return;
     current = await engine.ledger.renew(current, leaseMs);
   };
   const givePlaceBack = await context.takePlace();

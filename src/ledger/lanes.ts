@@ -114,7 +114,14 @@ export async function claimBatch(
       continue;
     }
     const lanes = granted[request] as Map<string, { lease: OwnedLease; mail: Mail[] }>;
-    const lease = { target, lane, fence: row.fence as number, owner, expiresAt: startedAt + leaseMs, isCertain };
+    const lease = {
+      target,
+      lane,
+      fence: row.fence as number,
+      owner,
+      expiresAt: startedAt + leaseMs,
+      isCertain,
+    };
     const leased = lanes.get(lane) ?? { lease, mail: [] };
     if (row.delivery !== null) leased.mail.push(toMail(row));
     lanes.set(lane, leased);

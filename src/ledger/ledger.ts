@@ -147,16 +147,16 @@ export interface Ledger {
   /** Gives a lane back untouched. */
   readonly release: (lease: Lease) => Promise<void>;
 
-  /** The record of a delivery's writes to a connection that takes no idempotency keys. */
-  readonly effectLog: (connection: string, delivery: number) => EffectLog;
+  /** The record of a delivery's writes to a target that takes no idempotency keys, for the worker that holds its lane. */
+  readonly effectLog: (lease: Lease, delivery: number) => EffectLog;
 
   /** No lane of the target is leased for this long. A shorter pause does not cut a longer one. */
   readonly pauseTarget: (target: string, forMs: number, reason: string) => Promise<void>;
   /**
-   * Lanes with mail that has been due for so long and that nobody holds, longest waiting first. What processes held that are gone is free from
-   * here on.
+   * Lanes with mail that has been due for so long (two seconds unless told) and that nobody holds, longest waiting first. What processes held
+   * that are gone is free from here on.
    */
-  readonly dueLanes: (limit: number, dueForMs: number) => Promise<readonly DueLane[]>;
+  readonly dueLanes: (limit: number, dueForMs?: number) => Promise<readonly DueLane[]>;
   /**
    * Deletes what is over and older than `before` (milliseconds since the epoch), `batch` events at a time; returns how many events went.
    * Events with a pending or dead delivery stay.

@@ -5,9 +5,11 @@ import { appendBatch, appendPage } from "./append.ts";
 import { createBatcher } from "./batcher.ts";
 import { createEffects } from "./effects.ts";
 import { isUnavailable, repeatOnDeadlock, toLedgerError } from "./fault.ts";
+import type { LeaseHolder } from "./holder.ts";
+import { createLeaseHolder, freeLanesOfTheGone, ownerOf } from "./holder.ts";
 import type { ClaimRequest, OwnedLease, SettleRequest } from "./lanes.ts";
 import { claimBatch, settleBatch } from "./lanes.ts";
-import type { AppendItem, Ledger } from "./ledger.ts";
+import type { AppendItem, Claim, Ledger } from "./ledger.ts";
 import { migrate } from "./migrate.ts";
 import { openPool } from "./pool.ts";
 import {
@@ -63,8 +65,9 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
     options: `${settings} -c synchronous_commit=off`,
     onError,
   });
+  const holder = createLeaseHolder(databaseUrl);
   const close = async (): Promise<void> => {
-    await Promise.all([durable.end(), relaxed.end()]);
+    await Promise.all([holder.close(), durable.end(), relaxed.end()]);
   };
   try {
     await guarded(() =>
@@ -75,12 +78,19 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
     await close();
     throw error;
   }
-  return { ...createLedger(durable, relaxed, options.maxWaitingAppends), pool: durable, close };
+  return { ...createLedger({ durable, relaxed, holder }, options.maxWaitingAppends), pool: durable, close };
 }
 
 type OpenedLedger = Omit<PostgresLedger, "pool" | "close">;
 
-function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): OpenedLedger {
+interface Parts {
+  readonly durable: Pool;
+  readonly relaxed: Pool;
+  readonly holder: LeaseHolder;
+}
+
+function createLedger(parts: Parts, maxWaiting: number): OpenedLedger {
+  const { durable, relaxed } = parts;
   const appends = createBatcher({
     maxItems: 256,
     maxWaiting,
@@ -93,10 +103,14 @@ function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): OpenedL
     waitingAppends: () => appends.waiting(),
     appendPage: (items, move) => guarded(() => appendPage(durable, items, move)),
     cursor: (connection, source) => guarded(() => readCursor(durable, connection, source)),
-    ...createLanes(durable, relaxed),
+    ...createLanes(parts),
     effectLog: createEffects({ durable, relaxed, guarded }),
     pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
-    dueLanes: (limit) => guarded(() => dueLanes(relaxed, limit)),
+    dueLanes: (limit, dueForMs) =>
+      guarded(async () => {
+        await freeLanesOfTheGone(relaxed);
+        return dueLanes(relaxed, limit, dueForMs);
+      }),
     prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
     receipts: (sequence, flow, target) => guarded(() => readReceipts(durable, sequence, flow, target)),
     heldLanes: () => guarded(() => heldLanes(durable)),
@@ -104,23 +118,26 @@ function createLedger(durable: Pool, relaxed: Pool, maxWaiting: number): OpenedL
   };
 }
 
-function createLanes(
-  durable: Pool,
-  relaxed: Pool,
-): Pick<OpenedLedger, "claim" | "settle" | "renew" | "release"> {
-  const owner = randomUUID();
+/** Every claim has an owner of its own, which names the holder that vouches for it. */
+function claimAs(holder: LeaseHolder, relaxed: Pool) {
+  const process = randomUUID();
   let claims = 0;
+  return async (requests: readonly ClaimRequest[]): Promise<readonly Claim[]> => {
+    claims += 1;
+    const claim = `${process}:${claims}`;
+    const number = await holder.number();
+    const isCertain = (): boolean => holder.vouchesFor(number);
+    return guarded(() => claimBatch(relaxed, requests, ownerOf(number, claim), isCertain));
+  };
+}
+
+function createLanes({
+  durable,
+  relaxed,
+  holder,
+}: Parts): Pick<OpenedLedger, "claim" | "settle" | "renew" | "release"> {
   const shared = { maxWaiting: Number.POSITIVE_INFINITY, isShared: isUnavailable };
-  const claimer = createBatcher({
-    ...shared,
-    maxItems: 16,
-    parallel: 2,
-    run: (items: readonly ClaimRequest[]) => {
-      claims += 1;
-      const token = `${owner}:${claims}`;
-      return guarded(() => claimBatch(relaxed, items, token));
-    },
-  });
+  const claimer = createBatcher({ ...shared, maxItems: 16, parallel: 2, run: claimAs(holder, relaxed) });
   const settler = createBatcher({
     ...shared,
     maxItems: 256,

@@ -43,6 +43,9 @@ export async function pauseTarget(pool: Pool, target: string, forMs: number, rea
   );
 }
 
+/** Younger mail has been rung for a moment ago. */
+const overdueMs = 2000;
+
 /** Rows looked at in one step when searching for due lanes; a step is an index range, however large the backlog is. */
 const dueStep = 5000;
 const dueSteps = 20;
@@ -82,7 +85,7 @@ interface DueRow {
 }
 
 /** Lanes with mail that has been due for so long or longer and that nobody holds, longest waiting first. */
-export async function dueLanes(pool: Pool, limit: number, dueForMs: number): Promise<readonly DueLane[]> {
+export async function dueLanes(pool: Pool, limit: number, dueForMs = overdueMs): Promise<readonly DueLane[]> {
   const found = new Map<string, DueLane>();
   let after: readonly [string, number] = ["-infinity", 0];
   for (let step = 0; step < dueSteps && found.size < limit; step += 1) {

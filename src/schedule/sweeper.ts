@@ -7,11 +7,11 @@ const lanesPerSweep = 5000;
 
 /**
  * Rings again for every lane that has due mail and no worker: after a crash between commit and ring, a lost queue, a worker that died. Returns
- * how many lanes it found.
+ * how many lanes it found. `dueForMs` as in `Ledger.dueLanes`.
  */
-export async function sweep(engine: Engine): Promise<number> {
+export async function sweep(engine: Engine, dueForMs?: number): Promise<number> {
   const { ledger, queue, metrics } = engine;
-  const lanes = await ledger.dueLanes(lanesPerSweep);
+  const lanes = await ledger.dueLanes(lanesPerSweep, dueForMs);
   const byTarget = Map.groupBy(lanes, (lane) => lane.target);
   let rung = 0;
   for (const [target, found] of byTarget) {
