@@ -1,0 +1,171 @@
+import type { Pool, PoolClient } from "pg";
+import type { Cell } from "../metric-cell.ts";
+import { addTo, decodeCell, encodeCell, encodeQuarters, quartersIn, slot } from "../metric-cell.ts";
+import type { GroupChange, TicketFacts } from "../metric-facts.ts";
+import { gatherChanges } from "../metric-facts.ts";
+import { guarded } from "./fault.ts";
+
+interface FoldPosition {
+  readonly tx: number;
+  readonly id: number;
+}
+
+interface TouchedRow extends FoldPosition {
+  readonly ticket: number | null;
+}
+
+export interface FactsRow {
+  readonly ticket: number;
+  /** Null for a ticket that counts nowhere. */
+  readonly facts: string | null;
+  /** What is in the sums already. */
+  readonly folded: string | null;
+}
+
+interface DayRow {
+  readonly grouping: number;
+  readonly day: number;
+  readonly key: string;
+  readonly total: Buffer;
+  readonly quarters: Buffer;
+}
+
+/** Only one process folds at a time; the others find nothing to do. */
+const lockText = "select pg_try_advisory_xact_lock(hashtextextended('deskbridge metrics', 0)) as mine";
+
+// Not beyond the oldest transaction that is still running: what it writes would be left out.
+const touchedText = `
+select tx, id, ticket from change
+where (tx, id) > ($1, $2) and tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (select value from feed_offset)
+order by tx, id limit $3`;
+
+/** The facts of tickets as they are, beside those that were folded; only where the two differ. */
+export const factsText = `
+select t.id as ticket, n.facts, f.facts as folded
+from ticket t cross join lateral (select ticket_facts(t) as facts) n left join metric_folded f on f.ticket = t.id
+where t.id = any ($1) and n.facts is distinct from f.facts`;
+
+const keepText = `
+insert into metric_folded (ticket, facts) select * from unnest($1::bigint[], $2::text[])
+on conflict (ticket) do update set facts = excluded.facts`;
+
+const dropText = "delete from metric_folded where ticket = any ($1)";
+
+const daysText = `
+select d.grouping, d.day, d.key, d.total, d.quarters
+from unnest($1::smallint[], $2::integer[], $3::text[]) as w(grouping, day, key)
+join metric_day d on d.grouping = w.grouping and d.day = w.day and d.key = w.key`;
+
+const storeText = `
+insert into metric_day (grouping, day, key, flow, total, quarters)
+select * from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::bytea[], $6::bytea[])
+on conflict (grouping, day, key) do update set flow = excluded.flow, total = excluded.total, quarters = excluded.quarters`;
+
+const daysAtOnce = 500;
+
+/** Folds changes into the sums, `batch` changes a transaction, until there are none left; returns how many tickets were folded. */
+export async function foldMetrics(pool: Pool, batch: number): Promise<number> {
+  let folded = 0;
+  for (;;) {
+    const { tickets, more } = await guarded(() => foldBatch(pool, batch));
+    folded += tickets;
+    if (!more) return folded;
+  }
+}
+
+async function foldBatch(pool: Pool, batch: number): Promise<{ tickets: number; more: boolean }> {
+  const client = await pool.connect();
+  let failed = true;
+  try {
+    await client.query("begin isolation level repeatable read");
+    const outcome = await foldIn(client, batch);
+    await client.query("commit");
+    failed = false;
+    return outcome;
+  } finally {
+    client.release(failed);
+  }
+}
+
+async function foldIn(client: PoolClient, batch: number): Promise<{ tickets: number; more: boolean }> {
+  const lock = await client.query<{ mine: boolean }>(lockText);
+  if (lock.rows[0]?.mine !== true) return { tickets: 0, more: false };
+  const position = await client.query<FoldPosition>("select tx, id from metric_fold");
+  const { tx, id } = position.rows[0] ?? { tx: 0, id: 0 };
+  const { rows: touched } = await client.query<TouchedRow>(touchedText, [tx, id, batch]);
+  const last = touched.at(-1);
+  if (last === undefined) return { tickets: 0, more: false };
+  const tickets = [...new Set(touched.flatMap(({ ticket }) => ticket ?? []))];
+  const { rows } = await client.query<FactsRow>(factsText, [tickets]);
+  await keepFacts(client, rows);
+  await storeChanges(client, changesOf(rows));
+  await client.query("update metric_fold set tx = $1, id = $2", [last.tx, last.id]);
+  return { tickets: rows.length, more: touched.length === batch };
+}
+
+/** What has to be done to the sums so that they hold the present facts. */
+export function changesOf(rows: readonly FactsRow[]): readonly GroupChange[] {
+  const gathered = gatherChanges();
+  for (const { facts, folded } of rows) {
+    if (folded !== null) gathered.add(JSON.parse(folded) as TicketFacts, -1);
+    if (facts !== null) gathered.add(JSON.parse(facts) as TicketFacts, 1);
+  }
+  return gathered.changes();
+}
+
+async function keepFacts(client: PoolClient, rows: readonly FactsRow[]): Promise<void> {
+  const kept = rows.filter(({ facts }) => facts !== null);
+  const gone = rows.filter(({ facts }) => facts === null);
+  if (kept.length > 0) {
+    await client.query(keepText, [kept.map(({ ticket }) => ticket), kept.map(({ facts }) => facts)]);
+  }
+  if (gone.length > 0) await client.query(dropText, [gone.map(({ ticket }) => ticket)]);
+}
+
+async function storeChanges(client: PoolClient, changes: readonly GroupChange[]): Promise<void> {
+  for (let start = 0; start < changes.length; start += daysAtOnce) {
+    const some = changes.slice(start, start + daysAtOnce);
+    const places = [some.map(({ code }) => code), some.map(({ day }) => day), some.map(({ key }) => key)];
+    const { rows } = await client.query<DayRow>(daysText, places);
+    const before = new Map(rows.map((row) => [nameOf(row.grouping, row.day, row.key), row]));
+    const after = some.map((change) => applied(before.get(nameOf(change.code, change.day, change.key)), change));
+    await client.query(storeText, [
+      ...places,
+      after.map(({ flow }) => flow),
+      after.map(({ total }) => total),
+      after.map(({ quarters }) => quarters),
+    ]);
+  }
+}
+
+function nameOf(code: number, day: number, key: string): string {
+  return `${code} ${day} ${key}`;
+}
+
+function applied(
+  before: DayRow | undefined,
+  change: GroupChange,
+): { flow: number; total: Buffer; quarters: Buffer } {
+  const total: Cell = before === undefined ? new Map() : decodeCell(before.total);
+  // What is not touched stays as it is packed.
+  const quarters = new Map<number, Buffer>();
+  if (before !== undefined) {
+    for (const { number, start, end } of quartersIn(before.quarters)) {
+      quarters.set(number, before.quarters.subarray(start, end));
+    }
+  }
+  for (const [number, cell] of change.quarters) {
+    const packed = quarters.get(number);
+    const quarter: Cell = packed === undefined ? new Map() : decodeCell(packed);
+    for (const [at, amount] of cell) {
+      addTo(total, at, amount);
+      addTo(quarter, at, amount);
+    }
+    quarters.set(number, encodeCell(quarter));
+  }
+  return {
+    flow: total.get(slot.flow) ?? 0,
+    total: encodeCell(total),
+    quarters: encodeQuarters(quarters),
+  };
+}
