@@ -149,8 +149,10 @@ function callConfig(client: Client, request: HttpRequest, signal: GenericAbortSi
     signal,
   };
   if (request.body === undefined) return config;
-  headers.setContentType("application/json", false);
-  return { ...config, data: Buffer.from(JSON.stringify(request.body)) };
+  const isForm = request.body instanceof URLSearchParams;
+  headers.setContentType(isForm ? "application/x-www-form-urlencoded" : "application/json", false);
+  const text = isForm ? String(request.body) : JSON.stringify(request.body);
+  return { ...config, data: Buffer.from(text) };
 }
 
 function queryString(query: NonNullable<HttpRequest["query"]>): string {

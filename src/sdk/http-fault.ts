@@ -95,6 +95,7 @@ const wordFields = [
   "errors",
   "error_description",
   "message",
+  "msg",
   "title",
   "detail",
   "details",
@@ -134,6 +135,8 @@ function collectWords(value: unknown, depth: number, found: string[]): void {
 function collectFields(record: Readonly<Record<string, unknown>>, depth: number, found: string[]): void {
   for (const name of wordFields) collectWords(record[name], depth + 1, found);
   if (depth === 0) return;
+  // What a vendor puts beside its words inside an error; at the top it may be anything.
+  collectWords(record["data"], depth + 1, found);
   // Field errors come as { email: ["is invalid"] }: the names are the vendor's, lists of strings are its words.
   for (const [name, value] of Object.entries(record)) {
     if (wordFields.includes(name) || !Array.isArray(value)) continue;
@@ -152,6 +155,7 @@ function longestFirst(secrets: Iterable<string>): readonly string[] {
 /** Every string inside a value, such as what was sent in a request body. */
 export function stringsIn(value: unknown, depth = 0): readonly string[] {
   if (typeof value === "string") return [value];
+  if (value instanceof URLSearchParams) return [...value.values()];
   if (typeof value !== "object" || value === null || depth > 8) return [];
   return Object.values(value).flatMap((item) => stringsIn(item, depth + 1));
 }

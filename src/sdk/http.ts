@@ -50,7 +50,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** Sent as JSON; `URLSearchParams` as a form. */
   readonly body?: unknown;
   readonly signal?: AbortSignal;
   /** Statuses outside 2xx that the caller handles itself instead of getting an error, such as 404. */

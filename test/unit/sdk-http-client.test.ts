@@ -95,6 +95,18 @@ describe("a call that works", () => {
     expect(body).toBe('{"name":"é"}');
   });
 
+  it("sends a form when it is given one, and quotes nothing of it", async () => {
+    let seen = "";
+    const base = await listen((request, response) => {
+      request.on("data", (chunk: Buffer) => (seen += `${request.headers["content-type"]} ${String(chunk)}`));
+      request.on("end", () => json(response, 400, { error: { msg: "no such token: hush+hush" } }));
+    });
+    const body = new URLSearchParams({ grant_type: "refresh_token", refresh_token: "hush+hush" });
+    const call = clientOf(base).request({ method: "POST", path: "/token", body });
+    await expect(call).rejects.toThrow("no such token: [value]");
+    expect(seen).toBe("application/x-www-form-urlencoded grant_type=refresh_token&refresh_token=hush%2Bhush");
+  });
+
   it("gives an undefined body for an empty answer and hands over a status that the caller accepts", async () => {
     const base = await listen((request, response) => {
       if (request.url === "/empty") response.writeHead(204).end();
@@ -323,7 +335,7 @@ describe("what an error says", () => {
     const base = await listen((_request, response) =>
       json(response, 422, {
         errors: [{ message: "name is too long", extensions: { code: "LONG" } }],
-        error: { details: { subject: ["can't be blank"] } },
+        error: { details: { subject: ["can't be blank"] }, data: { channel: ["is unknown"] } },
         description: "z".repeat(1000),
         data: "a private field",
       }),
@@ -331,6 +343,7 @@ describe("what an error says", () => {
     const fault = await faultOf(clientOf(base));
     expect(fault.message).toContain("name is too long");
     expect(fault.message).toContain("subject can't be blank");
+    expect(fault.message).toContain("channel is unknown");
     expect(fault.message.length).toBeLessThan(400);
     expect(fault.message).not.toContain("private");
   });
