@@ -8,11 +8,11 @@ import { createEffectCall } from "../sdk/write-once.ts";
 import type { CrashPoint } from "../telemetry/crash-point.ts";
 
 /**
- * The stable key of one effect: the same event, flow and place in the flow give the same key on every attempt, in every process. It
+ * The stable key of one effect: the same event, flow, place in the flow and operation give the same key on every attempt, in every process. It
  * is 43 characters of base64url, so that no target can read a customer's data out of it.
  */
-export function effectKey(event: Event, flow: string, index: number): string {
-  const parts = [event.source, event.id, flow, String(index)];
+export function effectKey(event: Event, flow: string, index: number, operation: Operation["name"]): string {
+  const parts = [event.source, event.id, flow, String(index), operation];
   return createHash("sha256").update(parts.join("\n")).digest("base64url");
 }
 
@@ -27,7 +27,7 @@ export interface EffectFacts {
   readonly effectKey: string;
   readonly signal: AbortSignal;
   /** The record of this delivery's writes, for a target that takes no keys. */
-  readonly log: EffectLog;
+  readonly log: () => EffectLog;
   /** The target was called for this effect before, so long ago that it has forgotten the key. */
   readonly keyForgotten: boolean;
   readonly crashPoint: CrashPoint;
@@ -37,11 +37,7 @@ export interface EffectFacts {
  * Carries out one operation on a desk, once, by the path that the desk's declared abilities leave: with its effect key, with a record of each
  * write and a lookup, or at most once. Throws `effect_pending` and `effect_unknown` besides what the desk throws.
  */
-export async function carryOut(
-  desk: Desk,
-  operation: Operation,
-  facts: EffectFacts,
-): Promise<EffectReceipt> {
+export async function carryOut(desk: Desk, operation: Operation, facts: EffectFacts): Promise<EffectReceipt> {
   const refusal = refusalOf(desk, [operation.name]);
   if (refusal !== undefined) throw new AppError("capability_missing", `the target ${refusal}`);
   const { idempotency } = desk;
@@ -61,17 +57,23 @@ async function askFirst(
   run: (input: unknown, call: EffectCall) => Promise<EffectReceipt>,
   { effectKey: key, signal, log, crashPoint }: EffectFacts,
 ): Promise<EffectReceipt> {
-  const [known] = await log.read(key);
+  const [known] = await log().read(key);
   const none = { kind: "none" } as const;
   const call = await createEffectCall({ effectKey: key, signal, idempotency: none, log, pass: crashPoint });
   if (known === undefined) {
-    await log.sent({ effectKey: key, step: "operation", claimHoldsMs: 0 });
+    // On record as sent, so that it can be resolved like any other.
+    const answer = await log().sent({ effectKey: key, step: "operation", claimHoldsMs: 0 });
+    if (answer.kind === "lost") throw leaseLost();
     throw new AppError(
       "effect_unknown",
       "an earlier try may have carried this out, and the target has forgotten its key by now; look there, then resolve the dead letter",
     );
   }
-  let receipt: EffectReceipt = { result: "unchanged", kind: operation.name.split(".")[0] ?? "", replayed: true };
+  let receipt: EffectReceipt = {
+    result: "unchanged",
+    kind: operation.name.split(".")[0] ?? "",
+    replayed: true,
+  };
   await call.once({
     step: "operation",
     send: async () => {
@@ -80,4 +82,8 @@ async function askFirst(
     },
   });
   return receipt;
+}
+
+function leaseLost(): AppError {
+  return new AppError("lease_lost", "another worker has taken the delivery over");
 }

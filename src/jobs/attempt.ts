@@ -1,10 +1,11 @@
-import { AppError, toAppError } from "../errors.ts";
-import { carryOut, effectKey } from "../effects/effects.ts";
+import type { AppError } from "../errors.ts";
+import { toAppError } from "../errors.ts";
 import type { AttemptRecord, Mail, Settlement } from "../ledger/ledger.ts";
 import type { Event } from "../model/event.ts";
-import type { EffectReceipt } from "../sdk/desk.ts";
+import { runWithCallContext } from "../sdk/call-context.ts";
 import { backoffMs, maxAttempts } from "./backoff.ts";
-import type { Engine } from "./engine.ts";
+import type { AttemptContext, Progress } from "./deliver.ts";
+import { deliver } from "./deliver.ts";
 
 /** How long a target is left alone that said "slow down" without saying for how long, and one that refused our credential. */
 const unsaidPauseMs = 5000;
@@ -20,87 +21,71 @@ type Outcome =
   | { readonly kind: "snooze"; readonly dueInMs: number; readonly error: AppError; readonly pauses: boolean }
   | { readonly kind: "dead"; readonly error: AppError };
 
-type Receipt = EffectReceipt & { readonly operation: string };
-
 /** For how long the target must be left alone, in milliseconds, and why. */
 export interface Pause {
   readonly forMs: number;
   readonly reason: string;
 }
 
+/** What an attempt says about its target: it took our call, it is in trouble, or nothing. */
+export type TargetHealth = "well" | "failing" | "unknown";
+
 export interface Attempted {
   readonly settlement: Settlement;
   readonly pause: Pause | undefined;
-}
-
-interface AttemptContext {
-  readonly engine: Engine;
-  readonly target: string;
-  readonly signal: AbortSignal;
-  /** Makes sure that the lane is still ours, before anything is sent. */
-  readonly holdLease: () => Promise<void>;
+  readonly health: TargetHealth;
 }
 
 /** Makes one attempt at a delivery: enrich, decide, map, send. Never throws for the delivery's sake; only a lost lease gets out. */
 export async function attemptDelivery(mail: Mail, context: AttemptContext): Promise<Attempted> {
-  const { engine, target } = context;
+  const { engine, target, priority, holdLease } = context;
   const startedAt = engine.now();
   const clock = performance.now();
-  const receipts: Receipt[] = [];
-  let outcome: Outcome;
-  try {
-    const event = await enrich(mail.event, context);
-    try {
-      outcome = await deliver(mail, event, context, receipts);
-    } catch (error) {
-      outcome = outcomeOf(error, mail, context, true);
-    }
-  } catch (error) {
-    // What an event's own system answers says nothing about the target: it is not paused for it.
-    outcome = outcomeOf(error, mail, context, false);
-  }
+  const progress: Progress = { receipts: [], operations: undefined };
+  const outcome = await runWithCallContext({ priority, beforeCall: holdLease }, () =>
+    makeAttempt(mail, context, progress),
+  );
   const durationMs = performance.now() - clock;
-  const settlement = toSettlement(mail, outcome, { startedAt, durationMs, receipts });
+  const settlement = toSettlement(mail, outcome, context, { startedAt, durationMs, progress });
   report(mail, context, outcome, settlement, durationMs);
   const pause =
     outcome.kind === "snooze" && outcome.pauses
       ? { forMs: outcome.dueInMs, reason: `${target}: ${outcome.error.code}` }
       : undefined;
-  return { settlement, pause };
+  return { settlement, pause, health: healthOf(outcome, progress) };
 }
 
-async function deliver(
-  mail: Mail,
-  event: Event,
-  context: AttemptContext,
-  receipts: Receipt[],
-): Promise<Outcome> {
-  const { engine, target, signal } = context;
-  const { flows, connections } = engine.setup();
-  const flow = flows.get(mail.flow);
-  if (flow === undefined) throw new AppError("flow_removed", `flow ${mail.flow} is no longer configured`);
-  const desk = connections.get(target)?.connection.desk;
-  if (desk === undefined)
-    throw new AppError("connection_unknown", `connection ${target} is not a configured desk`);
-
-  const verdict = flow.when(event);
-  if (!verdict.pass) return { kind: "skipped", reason: verdict.reason };
-  const operations = flow.map(event);
-  for (const [index, operation] of operations.entries()) {
-    await engine.budget.take(target, 1, signal);
-    await context.holdLease();
-    const stopTimer = engine.metrics.targetCall(target, operation.name);
+async function makeAttempt(mail: Mail, context: AttemptContext, progress: Progress): Promise<Outcome> {
+  try {
+    const event = await enrich(mail.event, context);
     try {
-      const receipt = await carryOut(desk, operation, {
-        effectKey: effectKey(event, flow.name, index),
-        signal,
-      });
-      receipts.push({ operation: operation.name, ...receipt });
-    } finally {
-      stopTimer();
+      return await deliver(mail, event, context, progress);
+    } catch (error) {
+      return outcomeOf(error, mail, context, true);
     }
+  } catch (error) {
+    // What an event's own system answers says nothing about the target: it is not paused for it.
+    return outcomeOf(error, mail, context, false);
   }
-  return { kind: "done" };
+}
+
+function healthOf(outcome: Outcome, { receipts, operations }: Progress): TargetHealth {
+  // Before the mapping nothing was sent: the trouble, if any, is elsewhere.
+  if (operations === undefined) return "unknown";
+  if (outcome.kind === "done") return receipts.some(({ replayed }) => replayed !== true) ? "well" : "unknown";
+  if (outcome.kind === "skipped") return "unknown";
+  switch (outcome.error.code) {
+    case "target_unavailable":
+    case "target_timeout":
+    case "target_protocol":
+      return "failing";
+    case "target_rejected":
+    case "target_not_found":
+    case "target_conflict":
+      return "well";
+    default:
+      return "unknown";
+  }
 }
 
 async function enrich(event: Event, { engine, signal, holdLease }: AttemptContext): Promise<Event> {
@@ -117,8 +102,11 @@ function outcomeOf(thrown: unknown, mail: Mail, context: AttemptContext, pauses:
   // Cut off by our own shutdown: the next process does it again, under the same effect key.
   if (signal.aborted) return { kind: "snooze", dueInMs: 0, error, pauses: false };
   switch (error.retry) {
-    case "retry_after":
-      return { kind: "snooze", dueInMs: error.retryAfterMs ?? unsaidPauseMs, error, pauses };
+    case "retry_after": {
+      // An effect whose outcome cannot be told yet holds up nothing but its own lane.
+      const own = error.code === "effect_pending";
+      return { kind: "snooze", dueInMs: error.retryAfterMs ?? unsaidPauseMs, error, pauses: pauses && !own };
+    }
     case "reconnect":
       return { kind: "snooze", dueInMs: credentialPauseMs, error, pauses };
     case "stop":
@@ -135,28 +123,52 @@ function outcomeOf(thrown: unknown, mail: Mail, context: AttemptContext, pauses:
   }
 }
 
+interface AttemptFacts {
+  readonly startedAt: number;
+  readonly durationMs: number;
+  readonly progress: Progress;
+}
+
 function toSettlement(
   mail: Mail,
   outcome: Outcome,
-  facts: Pick<AttemptRecord, "startedAt" | "durationMs"> & { readonly receipts: readonly Receipt[] },
+  { engine }: AttemptContext,
+  { startedAt, durationMs, progress }: AttemptFacts,
 ): Settlement {
-  const receipts = facts.receipts.map((receipt) => ({ ...receipt }));
-  const base = { ...facts, receipts, outcome: outcome.kind };
   const { delivery } = mail;
+  const { config, flows } = engine.setup();
+  const base: AttemptRecord = {
+    startedAt,
+    durationMs,
+    receipts: progress.receipts.map((receipt) => ({ ...receipt })),
+    outcome: outcome.kind,
+    config: config.version,
+  };
   switch (outcome.kind) {
     case "done":
       return { delivery, status: "done", counts: true, attempt: base };
     case "skipped":
       return { delivery, status: "skipped", counts: true, attempt: { ...base, message: outcome.reason } };
-    case "dead":
+    case "dead": {
+      const { operations } = progress;
+      const attempt = {
+        ...withError(base, outcome.error),
+        ...(operations === undefined ? {} : { operations }),
+      };
+      const hold = flows.get(mail.flow)?.onDead === "hold";
+      return { delivery, status: "dead", counts: true, attempt, ...(hold ? { hold } : {}) };
+    }
     case "retry":
     case "snooze": {
-      const attempt = { ...base, code: outcome.error.code, message: outcome.error.message };
-      const counts = outcome.kind !== "snooze";
-      if (outcome.kind === "dead") return { delivery, status: "dead", counts, attempt };
+      const counts = outcome.kind === "retry";
+      const attempt = withError(base, outcome.error);
       return { delivery, status: "pending", dueInMs: outcome.dueInMs, counts, attempt };
     }
   }
+}
+
+function withError(base: AttemptRecord, { code, message }: AppError): AttemptRecord {
+  return { ...base, code, message };
 }
 
 function report(

@@ -1,14 +1,19 @@
 import pRetry from "p-retry";
 import { toAppError } from "../errors.ts";
 import type { Lease, LeasedLane, Mail, Settled, Settlement } from "../ledger/ledger.ts";
-import type { Pause } from "./attempt.ts";
+import type { RingPriority } from "../queue/queue.ts";
+import type { Pause, TargetHealth } from "./attempt.ts";
 import { attemptDelivery } from "./attempt.ts";
+import type { Admission, Breaker } from "./breaker.ts";
 import type { Engine } from "./engine.ts";
 
 /** How long a lane is ours without a word. A call takes 30 seconds at most, and a lease is prolonged before a call that could outlast it. */
 export const leaseMs = 90_000;
 const longestCallMs = 30_000;
 const leaseReserveMs = longestCallMs + 15_000;
+
+/** When a lane comes back that found a probe of its target under way. */
+const probeWaitMs = 2000;
 
 export interface LaneContext {
   readonly engine: Engine;
@@ -20,6 +25,9 @@ export interface LaneContext {
   /** Until when the target must be left alone, in milliseconds since the epoch. */
   readonly pausedUntil: () => number;
   readonly onPause: (pause: Pause) => Promise<void>;
+  readonly breaker: Breaker;
+  /** Of the ring that brought the lane. */
+  readonly priority: RingPriority;
   /** Waits for one of the target's places; what it resolves with gives the place back. */
   readonly takePlace: () => Promise<() => void>;
 }
@@ -57,42 +65,69 @@ async function workMail(
 ): Promise<Settled | undefined> {
   const { engine, target } = context;
   let current = lease;
-  const holdLease = async (): Promise<void> => {
-    if (current.isCertain() && current.expiresAt - performance.now() > leaseReserveMs) return;
-    current = await engine.ledger.renew(current, leaseMs);
+  const held: HeldLease = {
+    lease: () => current,
+    // Asked before every call, so it promises nothing where there is nothing to wait for.
+    holdLease: () => {
+      if (current.isCertain() && current.expiresAt - performance.now() > leaseReserveMs) return undefined;
+      return engine.ledger.renew(current, leaseMs).then((renewed) => void (current = renewed));
+    },
   };
   const givePlaceBack = await context.takePlace();
-  const settlements = await attemptAll(mail, context, holdLease).finally(givePlaceBack);
+  const settlements = await attemptAll(mail, context, held).finally(givePlaceBack);
   if (settlements.length === 0) {
     await engine.ledger.release(current);
-    engine.queue.ring(target, [lease.lane], { at: Math.max(engine.now(), context.pausedUntil()) });
+    const soonest = engine.now() + (context.breaker.isHalfOpen() ? probeWaitMs : 0);
+    engine.queue.ring(target, [lease.lane], { at: Math.max(soonest, context.pausedUntil()) });
     return undefined;
   }
-  return settle(current, settlements, context);
+  engine.crashPoint("work.attempted");
+  const settled = await settle(current, settlements, context);
+  engine.crashPoint("work.settled");
+  return settled;
 }
 
-/** Ends early when the process goes down, the target is paused, or a delivery has to be tried again before those behind it. */
+interface HeldLease {
+  readonly lease: () => Lease;
+  readonly holdLease: () => Promise<void> | undefined;
+}
+
+/** Ends early when the process goes down, the target takes no calls, or a delivery keeps those behind it waiting. */
 async function attemptAll(
   mail: readonly Mail[],
   context: LaneContext,
-  holdLease: () => Promise<void>,
+  held: HeldLease,
 ): Promise<readonly Settlement[]> {
-  const { engine, target } = context;
   const settlements: Settlement[] = [];
   for (const letter of mail) {
-    if (context.stopping() || context.pausedUntil() > engine.now()) break;
-    await holdLease();
-    const { settlement, pause } = await attemptDelivery(letter, {
-      engine,
-      target,
-      signal: context.abort,
-      holdLease,
-    });
+    if (context.stopping() || context.pausedUntil() > context.engine.now()) break;
+    const admission = context.breaker.admit();
+    if (admission === undefined) break;
+    const settlement = await attemptAdmitted(letter, admission, context, held);
     settlements.push(settlement);
-    if (pause !== undefined) await context.onPause(pause);
-    if (settlement.status === "pending") break;
+    if (settlement.status === "pending" || settlement.hold === true) break;
   }
   return settlements;
+}
+
+async function attemptAdmitted(
+  letter: Mail,
+  admission: Admission,
+  context: LaneContext,
+  held: HeldLease,
+): Promise<Settlement> {
+  const { engine, target, priority, abort: signal } = context;
+  let health: TargetHealth = "unknown";
+  try {
+    await held.holdLease();
+    const attempted = await attemptDelivery(letter, { engine, target, signal, priority, ...held });
+    health = attempted.health;
+    if (attempted.pause !== undefined) await context.onPause(attempted.pause);
+    return attempted.settlement;
+  } finally {
+    const opened = admission(health);
+    if (opened !== undefined) await context.onPause(opened);
+  }
 }
 
 /** Keeps trying for as long as the lease is good: a result that is not recorded means that the operation is sent again. */

@@ -1,7 +1,9 @@
 import { toAppError } from "../errors.ts";
 import type { Claim, LeasedLane } from "../ledger/ledger.ts";
-import type { Ring, RingOutcome } from "../queue/queue.ts";
+import type { Ring, RingOutcome, RingPriority } from "../queue/queue.ts";
 import type { Pause } from "./attempt.ts";
+import type { Breaker } from "./breaker.ts";
+import { createBreaker } from "./breaker.ts";
 import type { Engine } from "./engine.ts";
 import type { LaneContext } from "./lane.ts";
 import { leaseMs, workLane } from "./lane.ts";
@@ -21,6 +23,8 @@ const waitingPerPlace = { most: 5, low: 2 };
 /** All lanes leased, for each place. Those that neither wait nor have a place are waiting for the disk, which may be stuck. */
 const leasedPerPlace = { most: 25, low: 20 };
 
+type WorkerContext = Omit<LaneContext, "priority">;
+
 /** Works for one target. */
 export interface TargetWorker {
   /** Finishes what is under way within this many milliseconds, then cuts it off; nothing is lost either way. */
@@ -36,15 +40,17 @@ export async function startWorker(
   const abort = new AbortController();
   const waiting = createRoom(concurrency * waitingPerPlace.most, concurrency * waitingPerPlace.low);
   const leased = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
-  const pause = createPause(engine, target);
+  const breaker = createBreaker(target, engine);
+  const pause = createPause(engine, target, breaker);
   let stopping = false;
-  const context: LaneContext = {
+  const context: WorkerContext = {
     engine,
     target,
     abort: abort.signal,
     stopping: () => stopping,
     pausedUntil: pause.until,
     onPause: pause.declare,
+    breaker,
     takePlace: createSlots(concurrency).take,
   };
 
@@ -58,8 +64,9 @@ export async function startWorker(
       if (stopping) return { kind: "snooze", until: engine.now() };
       const claim = await claimLanes(engine, ring);
       if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
+      engine.crashPoint("work.claimed");
       begun = claim.lanes.length;
-      claim.lanes.forEach(begin);
+      for (const lane of claim.lanes) begin(lane, ring.priority);
     } finally {
       waiting.leave(ring.lanes.length - begun);
       leased.leave(ring.lanes.length - begun);
@@ -83,10 +90,10 @@ export async function startWorker(
 }
 
 /** Runs leased lanes side by side and keeps account of them: each leaves `waiting` with its first place, and `leased` when it is over. */
-function createLaneRunner(context: LaneContext, waiting: Room, leased: Room) {
+function createLaneRunner(context: WorkerContext, waiting: Room, leased: Room) {
   const { engine, target } = context;
   const underWay = new Set<Promise<void>>();
-  const begin = (lane: LeasedLane): void => {
+  const begin = (lane: LeasedLane, priority: RingPriority): void => {
     let waits = true;
     const takePlace = async (): Promise<() => void> => {
       const giveBack = await context.takePlace();
@@ -95,7 +102,7 @@ function createLaneRunner(context: LaneContext, waiting: Room, leased: Room) {
       return giveBack;
     };
     engine.metrics.lanesLeased(target, 1);
-    const work = workLane(lane, { ...context, takePlace }).finally(() => {
+    const work = workLane(lane, { ...context, priority, takePlace }).finally(() => {
       engine.metrics.lanesLeased(target, -1);
       underWay.delete(work);
       leased.leave(1);
@@ -106,10 +113,11 @@ function createLaneRunner(context: LaneContext, waiting: Room, leased: Room) {
 }
 
 /** What this process knows of a target's pause: declared by one of its own attempts, or learned from the ledger. */
-function createPause(engine: Engine, target: string) {
+function createPause(engine: Engine, target: string, breaker: Breaker) {
   let pausedUntil = 0;
   const learn = (forMs: number): number => {
     const until = engine.now() + forMs;
+    breaker.doubt();
     pausedUntil = Math.max(pausedUntil, until);
     return until;
   };

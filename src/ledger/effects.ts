@@ -3,6 +3,8 @@ import type { RemoteObject } from "../sdk/desk.ts";
 import type { EffectIntent, EffectLog, EffectRecord, EffectState, IntentAnswer } from "../sdk/effect-log.ts";
 import { createBatcher } from "./batcher.ts";
 import { isUnavailable } from "./fault.ts";
+import type { OwnedLease } from "./lanes.ts";
+import type { Lease } from "./ledger.ts";
 
 const stateNumbers: Readonly<Record<EffectState, number>> = { planned: 1, sent: 2, done: 3 };
 const states: readonly (EffectState | undefined)[] = [undefined, "planned", "sent", "done"];
@@ -15,7 +17,7 @@ interface EffectsOptions {
   readonly guarded: <T>(run: () => Promise<T>) => Promise<T>;
 }
 
-type Noted = EffectIntent & { readonly connection: string; readonly delivery: number };
+type Noted = EffectIntent & { readonly lease: OwnedLease; readonly delivery: number };
 
 /** The record of effects in PostgreSQL. Calls that run at the same time share statements and commits. */
 export function createEffects({ durable, relaxed, guarded }: EffectsOptions) {
@@ -33,16 +35,16 @@ export function createEffects({ durable, relaxed, guarded }: EffectsOptions) {
   const relaxedly = async (text: string, values: readonly unknown[]): Promise<void> =>
     guarded(async () => void (await relaxed.query(text, [...values])));
 
-  return (connection: string, delivery: number): EffectLog => ({
+  return (lease: Lease, delivery: number): EffectLog => ({
     read: (effectKey) => reads.submit(effectKey),
-    sent: (intent) => intents.submit({ ...intent, connection, delivery }),
+    sent: (intent) => intents.submit({ ...intent, lease: lease as OwnedLease, delivery }),
     done: ({ effectKey, step, tries }, object) =>
       relaxedly(finishText, [effectKey, step, tries, stateNumbers.done, JSON.stringify(object)]),
     planned: ({ effectKey, step, tries }) =>
       relaxedly(finishText, [effectKey, step, tries, stateNumbers.planned, null]),
     ended: ({ effectKey, step, tries }) => relaxedly(endedText, [effectKey, step, tries]),
-    link: (kind, key) => guarded(() => readLink(relaxed, [connection, kind, key])),
-    setLink: (kind, key, object) => relaxedly(setLinkText, [connection, kind, key, JSON.stringify(object)]),
+    link: (kind, key) => guarded(() => readLink(relaxed, [lease.target, kind, key])),
+    setLink: (kind, key, object) => relaxedly(setLinkText, [lease.target, kind, key, JSON.stringify(object)]),
   });
 }
 
@@ -97,7 +99,7 @@ interface NotedRow {
 }
 
 const noteText = `
-select place, answer, object, tries from note_effects($1, $2, $3, $4, $5::text[], $6::text[], $7::text[], $8::float8[])`;
+select place, answer, object, tries from note_effects($1, $2, $3, $4, $5, $6, $7, $8::text[], $9::text[], $10::text[], $11::float8[])`;
 
 async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonly IntentAnswer[]> {
   const { rows } = await pool.query<NotedRow>({
@@ -106,8 +108,11 @@ async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonl
     values: [
       items.map((item) => item.effectKey),
       items.map((item) => item.step),
-      items.map((item) => item.connection),
+      items.map((item) => item.lease.target),
       items.map((item) => item.delivery),
+      items.map((item) => item.lease.lane),
+      items.map((item) => item.lease.owner),
+      items.map((item) => item.lease.fence),
       items.map((item) => item.claims?.kind ?? null),
       items.map((item) => item.claims?.key ?? null),
       items.map((item) => item.claims?.replaces ?? null),
@@ -119,7 +124,7 @@ async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonl
     const row = byPlace.get(index + 1);
     if (row?.answer === "taken" && row.object !== null) return { kind: "taken", object: row.object };
     if (row?.answer === "noted" && row.tries !== null) return { kind: "noted", tries: row.tries };
-    return { kind: "busy" };
+    return { kind: row?.answer === "busy" ? "busy" : "lost" };
   });
 }
 

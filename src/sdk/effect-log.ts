@@ -37,11 +37,15 @@ export interface EffectIntent extends EffectStep {
   readonly claimHoldsMs: number;
 }
 
-/** What the log says to an intent: go on with this try, the key names an object already, or another effect is making one. */
+/**
+ * What the log says to an intent: go on with this try, the key names an object already, another effect is making one, or another worker has taken
+ * the delivery over.
+ */
 export type IntentAnswer =
   | { readonly kind: "noted"; readonly tries: number }
   | { readonly kind: "taken"; readonly object: RemoteObject }
-  | { readonly kind: "busy" };
+  | { readonly kind: "busy" }
+  | { readonly kind: "lost" };
 
 /** The record of writes to one connection. Only `sent` waits for the disk; what the others note is durable with the next thing that is. */
 export interface EffectLog {

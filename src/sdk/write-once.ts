@@ -16,7 +16,8 @@ interface OnceFacts {
   readonly effectKey: string;
   readonly signal: AbortSignal;
   readonly idempotency: IdempotencySupport;
-  readonly log: EffectLog;
+  /** Not asked for on a target with idempotency keys, unless the driver uses links. */
+  readonly log: () => EffectLog;
   /** Passed at its moments where given. */
   readonly pass?: (moment: OnceMoment) => void;
 }
@@ -24,14 +25,17 @@ interface OnceFacts {
 /** What a driver gets along with an operation. Reads what is on record of the effect first, except for a target with idempotency keys. */
 export async function createEffectCall(facts: OnceFacts): Promise<EffectCall> {
   const { effectKey, signal, idempotency, log } = facts;
-  const records = idempotency.kind === "key" ? [] : await log.read(effectKey);
+  const records = idempotency.kind === "key" ? [] : await log().read(effectKey);
   const byStep = new Map(records.map((record) => [record.step, record]));
   return {
     effectKey,
     signal,
     once: (write) => (idempotency.kind === "key" ? send(write) : once(write, byStep.get(write.step), facts)),
     begun: (step) => (byStep.get(step)?.state ?? "planned") !== "planned",
-    links: { get: log.link, set: log.setLink },
+    links: {
+      get: (kind, key) => log().link(kind, key),
+      set: (kind, key, object) => log().setLink(kind, key, object),
+    },
   };
 }
 
@@ -44,7 +48,8 @@ async function once(
   record: EffectRecord | undefined,
   facts: OnceFacts,
 ): Promise<OnceOutcome> {
-  const { effectKey, idempotency, log, pass } = facts;
+  const { effectKey, idempotency, pass } = facts;
+  const log = facts.log();
   const step = { effectKey, step: write.step };
   if (record?.state === "done" && record.object !== undefined) {
     return { how: "recorded", object: record.object };
@@ -65,10 +70,11 @@ async function once(
     claimHoldsMs,
   });
   if (answer.kind === "taken") return { how: "taken", object: answer.object };
+  if (answer.kind === "lost") throw new AppError("lease_lost", "another worker has taken the delivery over");
   if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs, "busy");
   pass?.("effect.sent");
   const noted = { ...step, tries: answer.tries };
-  const object = await sendNoted(write, noted, facts);
+  const object = await sendNoted(write, noted, log, facts.signal);
   pass?.("effect.answered");
   await log.done(noted, object);
   pass?.("effect.recorded");
@@ -78,7 +84,8 @@ async function once(
 async function sendNoted(
   write: OnceWrite,
   noted: EffectTry,
-  { log, signal }: OnceFacts,
+  log: EffectLog,
+  signal: AbortSignal,
 ): ReturnType<OnceWrite["send"]> {
   try {
     return await write.send();

@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../src/errors.ts";
 import type { Attempted } from "../../src/jobs/attempt.ts";
 import { attemptDelivery } from "../../src/jobs/attempt.ts";
 import { maxAttempts } from "../../src/jobs/backoff.ts";
-import type { Mail } from "../../src/ledger/ledger.ts";
+import type { Mail, StoredReceipt } from "../../src/ledger/ledger.ts";
 import type { Connection } from "../../src/sdk/connector.ts";
 import type { EffectCall, EffectReceipt } from "../../src/sdk/desk.ts";
 import { flowOf, testEngine } from "../support/engine.ts";
@@ -26,7 +26,7 @@ function mailOf(attempts = 0): Mail {
     attempts,
     again: attempts > 0,
     event: failedFulfillment("e1", "1"),
-    receivedAt: 0,
+    receivedAt: Date.now(),
   };
 }
 
@@ -34,6 +34,7 @@ async function attemptWith(
   desk: Connection,
   options: {
     attempts?: number;
+    onRecord?: readonly StoredReceipt[];
     flow?: ReturnType<typeof flowOf>;
     shop?: Connection;
     signal?: AbortSignal;
@@ -42,6 +43,7 @@ async function attemptWith(
   const connections = { desk, ...(options.shop === undefined ? {} : { shop: options.shop }) };
   const engine = testEngine({
     connections,
+    ledger: { receipts: async () => options.onRecord ?? [] },
     ...(options.flow === undefined ? {} : { flows: [options.flow] }),
   });
   const signal = options.signal ?? new AbortController().signal;
@@ -49,9 +51,15 @@ async function attemptWith(
     engine,
     target: "desk",
     signal,
+    ...laneFacts,
     holdLease: async () => undefined,
   });
 }
+
+const laneFacts = {
+  priority: "live",
+  lease: () => ({ target: "desk", lane: "order/1", fence: 1, expiresAt: Infinity, isCertain: () => true }),
+} as const;
 
 function failing(code: ErrorCode, retryAfterMs?: number): Connection {
   return deskThat(async () => {
@@ -69,7 +77,8 @@ describe("an attempt", () => {
     const first = await attemptWith(desk);
     await attemptWith(desk, { attempts: 3 });
     expect(first.settlement).toMatchObject({ delivery: 7, status: "done", counts: true });
-    expect(first.settlement.attempt.receipts).toEqual([{ operation: "ticket.close", ...receipt }]);
+    expect(first.settlement.attempt.receipts).toEqual([{ index: 0, operation: "ticket.close", ...receipt }]);
+    expect(first.health).toBe("well");
     expect(new Set(keys).size).toBe(1);
   });
 
@@ -186,6 +195,62 @@ describe("an attempt", () => {
     expect(pause).toBeUndefined();
   });
 
+  it("does not send again what an earlier try is on record as having done", async () => {
+    const keys: string[] = [];
+    const desk = deskThat(async (input) => {
+      keys.push((input as { key: string }).key);
+      return receipt;
+    });
+    const flow = flowOf({
+      map: () => ["one", "two", "three"].map((key) => ({ name: "ticket.close", input: { key } })),
+    });
+    const onRecord = [
+      { index: 0, operation: "ticket.close", result: "updated", kind: "ticket", id: "tkt_9" },
+      // The mapping had another operation at this place.
+      { index: 1, operation: "ticket.note", result: "appended", kind: "message" },
+    ];
+    const { settlement } = await attemptWith(desk, { attempts: 1, onRecord, flow });
+    expect(keys).toEqual(["two", "three"]);
+    expect(settlement.attempt.receipts).toEqual([
+      { ...onRecord[0], replayed: true },
+      { index: 1, operation: "ticket.close", ...receipt },
+      { index: 2, operation: "ticket.close", ...receipt },
+    ]);
+    const nothingNew = await attemptWith(desk, { attempts: 1, onRecord: settlement.attempt.receipts, flow });
+    expect(nothingNew.health).toBe("unknown");
+    expect(keys).toHaveLength(2);
+  });
+
+  it("waits for an effect that cannot be told yet without pausing the target for others", async () => {
+    const { settlement, pause, health } = await attemptWith(failing("effect_pending", 4000));
+    expect(settlement).toMatchObject({ status: "pending", counts: false, dueInMs: 4000 });
+    expect([pause, health]).toEqual([undefined, "unknown"]);
+  });
+
+  it("tells with which configuration it was made and, when it is dead, what it mapped to and whether it holds its lane", async () => {
+    const { settlement } = await attemptWith(failing("target_rejected"), {
+      flow: flowOf({ onDead: "hold" }),
+    });
+    expect(settlement).toMatchObject({
+      status: "dead",
+      hold: true,
+      attempt: { config: "test", operations: [{ name: "ticket.close", input: { key: "order/1" } }] },
+    });
+    const skips = await attemptWith(failing("target_rejected"), { flow: flowOf({ onDead: "skip" }) });
+    expect(skips.settlement).not.toHaveProperty("hold");
+  });
+
+  it.each([
+    ["target_unavailable", "failing"],
+    ["target_timeout", "failing"],
+    ["target_protocol", "failing"],
+    ["target_rejected", "well"],
+    ["target_rate_limited", "unknown"],
+    ["target_unauthorized", "unknown"],
+  ] as const)("that meets %s finds the target %s", async (code, health) => {
+    expect((await attemptWith(failing(code))).health).toBe(health);
+  });
+
   it("of a flow that is gone is dead, and says so", async () => {
     const { settlement } = await attemptWith(failing("internal"), { flow: flowOf({ name: "another" }) });
     expect(settlement).toMatchObject({ status: "dead", attempt: { code: "flow_removed" } });
@@ -196,7 +261,7 @@ describe("an attempt", () => {
     const holdLease = async (): Promise<void> => {
       throw new AppError("lease_lost", "taken over");
     };
-    const context = { engine, target: "desk", signal: new AbortController().signal, holdLease };
+    const context = { engine, target: "desk", signal: new AbortController().signal, ...laneFacts, holdLease };
     await expect(attemptDelivery(mailOf(), context)).rejects.toMatchObject({ code: "lease_lost" });
   });
 });

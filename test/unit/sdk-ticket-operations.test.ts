@@ -30,7 +30,12 @@ function bench(lookup: LookupDesk = createLookupDesk()) {
   const log = createEffectMemory(() => clock.ms);
   const { desk } = lookup;
   const call = (effectKey: string) =>
-    createEffectCall({ effectKey, signal: new AbortController().signal, idempotency: desk.idempotency, log });
+    createEffectCall({
+      effectKey,
+      signal: new AbortController().signal,
+      idempotency: desk.idempotency,
+      log: () => log,
+    });
   return {
     ...lookup,
     clock,

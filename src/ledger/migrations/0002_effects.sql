@@ -62,9 +62,10 @@ begin
 end
 $$;
 
--- Notes that writes are about to be sent. One by one in the order of their links, so that two batches cannot wait for each other.
+-- Notes that writes are about to be sent, by workers whose lanes are theirs still: their leases stay locked to the end of the transaction, so
+-- whoever takes a lane over afterwards sees what was noted. One by one in a fixed order, so that two batches cannot wait for each other.
 create function note_effects(
-  p_effect text[], p_step text[], p_connection text[], p_delivery bigint[],
+  p_effect text[], p_step text[], p_connection text[], p_delivery bigint[], p_lane text[], p_owner text[], p_fence bigint[],
   p_kind text[], p_key text[], p_replaces text[], p_hold_ms double precision[]
 )
 returns table (place integer, answer text, object json, tries integer)
@@ -72,7 +73,14 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   i integer;
+  leased integer[];
 begin
+  select coalesce(array_agg(h.i), '{}') into leased from (
+    select a.i from unnest(p_connection, p_lane, p_owner, p_fence) with ordinality as a(target, lane, owner, fence, i)
+    join lane_lease l on l.target = a.target and l.lane = a.lane and l.owner = a.owner and l.fence = a.fence
+    order by a.target, a.lane
+    for share of l
+  ) h;
   for i in
     select a.i from unnest(p_connection, p_kind, p_key, p_effect, p_step) with ordinality as a(connection, kind, key, effect, step, i)
     order by a.connection, a.kind, a.key, a.effect, a.step
@@ -81,7 +89,9 @@ begin
     answer := 'noted';
     object := null;
     tries := null;
-    if p_kind[i] is not null then
+    if i <> all (leased) then
+      answer := 'lost';
+    elsif p_kind[i] is not null then
       select c.answer, c.object into answer, object
       from claim_link(p_connection[i], p_kind[i], p_key[i], p_replaces[i], p_effect[i], p_step[i], p_hold_ms[i]) c;
     end if;

@@ -144,7 +144,12 @@ function createRunner(desk: Desk): DeskKit["run"] {
     const operation = desk.operations[name];
     if (operation === undefined) throw new Error(`the desk does not offer ${name}`);
     for (let left = 10_000; ; left -= 1) {
-      const call = await createEffectCall({ effectKey, signal, idempotency: desk.idempotency, log });
+      const call = await createEffectCall({
+        effectKey,
+        signal,
+        idempotency: desk.idempotency,
+        log: () => log,
+      });
       try {
         return await operation(input, call);
       } catch (error) {
