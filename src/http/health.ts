@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from "fastify";
 import { toAppError } from "../errors.ts";
+import { budgetAccount } from "../jobs/connections.ts";
 import type { Engine } from "../jobs/engine.ts";
 
 interface HealthOptions {
@@ -44,7 +45,8 @@ async function answerOf(ask: () => Promise<void>): Promise<string> {
 /** Readings that are taken when the figures are asked for. */
 function observe(engine: Engine, isReady: () => boolean): void {
   engine.metrics.onScrape((gauges) => gauges.appendsWaiting(engine.ledger.waitingAppends()));
-  const targetsOf = (): ReadonlySet<string> => new Set(engine.setup().config.flows.map((flow) => flow.target));
+  const targetsOf = (): ReadonlySet<string> =>
+    new Set(engine.setup().config.flows.map((flow) => flow.target));
   engine.metrics.onScrape(async (gauges) => {
     if (!isReady()) return;
     const held = new Map((await engine.ledger.heldLanes()).map(({ target, lanes }) => [target, lanes]));
@@ -55,7 +57,13 @@ function observe(engine: Engine, isReady: () => boolean): void {
     const targets = targetsOf();
     for (const target of targets) {
       gauges.queueDepth(target, await engine.queue.depth(target));
-      gauges.rateBudget(target, await engine.budget.remaining(target));
+    }
+  });
+  engine.metrics.onScrape(async (gauges) => {
+    if (!isReady()) return;
+    const accounts = new Set([...engine.setup().connections.values()].map(budgetAccount));
+    for (const account of accounts) {
+      if (account !== undefined) gauges.rateBudget(account, await engine.budget.usage(account));
     }
   });
 }

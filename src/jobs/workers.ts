@@ -23,7 +23,6 @@ export async function startWorkers(engine: Engine): Promise<Workers> {
     for (const target of targets) {
       const opened = connections.get(target);
       if (opened === undefined) continue;
-      engine.budget.setLimit(target, opened.config.rateLimit ?? opened.connection.rateLimit);
       if (running.has(target)) continue;
       const { concurrency } = opened.config;
       running.set(target, { concurrency, worker: await startWorker(engine, target, concurrency) });

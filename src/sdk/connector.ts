@@ -27,10 +27,16 @@ export interface CheckResult {
   readonly detail: string;
 }
 
-/** How fast a target may be written to; shared by all processes. */
+/**
+ * How fast the vendor lets us call, over all processes: at most `calls` in any stretch of `perSeconds`. It covers every call of the
+ * connection's HTTP clients: operations, enrichment, polls and checks. `HttpClientOptions.budget` says what a call weighs and how the
+ * vendor's headers are read; what they say adjusts the limit. The operator's own `rateLimit` takes its place and is never exceeded.
+ */
 export interface RateLimit {
   readonly calls: number;
   readonly perSeconds: number;
+  /** What the limit is counted by at the vendor, such as a subdomain or a shop, where several connections may share it; no secret. */
+  readonly account?: string;
 }
 
 /**

@@ -57,10 +57,20 @@ export const metricCatalogue = {
     help: "Rings handed to the queue. Outcome: sent or failed; a failed ring is made up for by the sweeper.",
     labels: ["target", "outcome"],
   },
-  deskbridge_rate_budget_remaining: {
+  deskbridge_rate_budget_limit: {
     kind: "gauge",
-    help: "Calls that the target's rate limit still allows in the present window.",
-    labels: ["target"],
+    help: "Calls that the account takes in a window of its rate limit, as declared or as the target said since.",
+    labels: ["account"],
+  },
+  deskbridge_rate_budget_used: {
+    kind: "gauge",
+    help: "Calls that count in the account's present window: those of all processes, and those of others on the account that the target told of.",
+    labels: ["account"],
+  },
+  deskbridge_rate_budget_waiting: {
+    kind: "gauge",
+    help: "Calls of all processes that wait for the account's rate limit, by weight.",
+    labels: ["account"],
   },
   deskbridge_lanes_leased: {
     kind: "gauge",

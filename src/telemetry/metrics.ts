@@ -27,7 +27,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** What is read rather than counted. A target without a rate limit has no budget to set. */
+/** What is read rather than counted. An account without a rate limit has no budget to set. */
 export interface Gauges {
   readonly appendsWaiting: (count: number) => void;
   readonly lanesHeld: (target: string, lanes: number) => void;
@@ -35,7 +35,10 @@ export interface Gauges {
     target: string,
     depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
   ) => void;
-  readonly rateBudget: (target: string, remaining: number | undefined) => void;
+  readonly rateBudget: (
+    account: string,
+    usage: { readonly limit: number; readonly used: number; readonly waiting: number } | undefined,
+  ) => void;
 }
 
 export interface MetricsOptions {
@@ -109,7 +112,11 @@ function createGauges(registry: Registry): Gauges {
   const appendsWaiting = gauge(registry, "deskbridge_appends_waiting");
   const lanesHeld = gauge(registry, "deskbridge_lanes_held");
   const queueDepth = gauge(registry, "deskbridge_queue_depth");
-  const rateBudget = gauge(registry, "deskbridge_rate_budget_remaining");
+  const rateBudget = {
+    limit: gauge(registry, "deskbridge_rate_budget_limit"),
+    used: gauge(registry, "deskbridge_rate_budget_used"),
+    waiting: gauge(registry, "deskbridge_rate_budget_waiting"),
+  };
   return {
     appendsWaiting: (count) => appendsWaiting.set(count),
     lanesHeld: (target, lanes) => lanesHeld.set({ target }, lanes),
@@ -117,9 +124,11 @@ function createGauges(registry: Registry): Gauges {
       for (const state of ["waiting", "active", "delayed"] as const)
         queueDepth.set({ target, state }, depth[state]);
     },
-    rateBudget: (target, remaining) => {
-      if (remaining === undefined) rateBudget.remove({ target });
-      else rateBudget.set({ target }, remaining);
+    rateBudget: (account, usage) => {
+      for (const figure of ["limit", "used", "waiting"] as const) {
+        if (usage === undefined) rateBudget[figure].remove({ account });
+        else rateBudget[figure].set({ account }, usage[figure]);
+      }
     },
   };
 }

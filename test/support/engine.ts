@@ -53,8 +53,8 @@ export function testEngine(parts: {
   } as Queue;
   const budget: Budget = {
     setLimit: () => undefined,
-    take: async () => undefined,
-    remaining: async () => undefined,
+    gate: () => ({ take: async () => undefined, giveBack: () => undefined, learn: () => undefined }),
+    usage: async () => undefined,
     close: async () => undefined,
   };
   return {

@@ -80,15 +80,17 @@ describe("the metrics", () => {
     metrics.onScrape((gauges) => {
       gauges.appendsWaiting(7);
       gauges.queueDepth("desk", { waiting: 1, active: 2, delayed: 3 });
-      gauges.rateBudget("desk", 40);
-      gauges.rateBudget("lake", 1);
+      gauges.rateBudget("desk", { limit: 40, used: 30, waiting: 7 });
+      gauges.rateBudget("lake", { limit: 1, used: 0, waiting: 0 });
       gauges.rateBudget("lake", undefined);
     });
     const lines = await samples(metrics);
     expect(lines).toContain("deskbridge_appends_waiting 7");
     expect(lines).toContain('deskbridge_queue_depth{target="desk",state="delayed"} 3');
-    expect(lines).toContain('deskbridge_rate_budget_remaining{target="desk"} 40');
-    expect(lines.filter((line) => line.includes('target="lake"'))).toEqual([]);
+    expect(lines).toContain('deskbridge_rate_budget_limit{account="desk"} 40');
+    expect(lines).toContain('deskbridge_rate_budget_used{account="desk"} 30');
+    expect(lines).toContain('deskbridge_rate_budget_waiting{account="desk"} 7');
+    expect(lines.filter((line) => line.includes('account="lake"'))).toEqual([]);
   });
 
   it("are given without a reading that does not come back", async () => {
