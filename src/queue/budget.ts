@@ -31,21 +31,5 @@ export interface Budget {
   readonly gate: (account: string) => CallGate;
   /** Undefined for an account without a limit. Rejects when the store does not answer. */
   readonly usage: (account: string) => Promise<BudgetUsage | undefined>;
-  readonly closedMs: number;
-}
-
-/**
- * The calls that target accounts let us make, counted over all processes: never more than the limit in any stretch of `perSeconds`. Live
- * traffic goes first, then backfill, then exports; of the same kind first come, first served within a process.
- */
-export interface Budget {
-  /** Sets an account's limit; without one its gate lets everybody through. */
-  readonly setLimit: (account: string, limit: BudgetLimit | undefined) => void;
-  /** What an account's HTTP clients wait at. Rejects those who wait with `internal` when the budget is closed. */
-  readonly gate: (account: string) => CallGate;
-  /** Undefined for an account without a limit. Rejects when the store does not answer. */
-  readonly usage: (account: string) => Promise<BudgetUsage | undefined>;
-  /** Lets everybody through: calls are counted at the gates of the HTTP clients. */
-  readonly take: (target: string, weight: number, signal: AbortSignal) => Promise<void>;
   readonly close: () => Promise<void>;
 }
