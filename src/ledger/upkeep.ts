@@ -139,6 +139,8 @@ with old as (
   delete from delivery d using over o where d.sequence = o.sequence returning d.id
 ), attempts as (
   delete from attempt a using gone g where a.delivery = g.id
+), effects as (
+  delete from effect x using gone g where x.delivery = g.id
 ), interventions as (
   delete from intervention i using gone g where i.delivery = g.id
 ), events as (
