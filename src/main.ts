@@ -5,4 +5,5 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   variables: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
+  stdin: process.stdin,
 });

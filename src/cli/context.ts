@@ -24,6 +24,8 @@ export interface CliSurroundings {
   readonly stdout: OutputStream;
   /** Everything that is said besides: warnings, progress, errors. */
   readonly stderr: OutputStream;
+  /** Where answers come from when there is a question; without it nothing is asked. */
+  readonly stdin?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Instead of the connectors of this installation. */
   readonly registry?: Registry;
 }

@@ -1,4 +1,5 @@
-import type { AttemptRow } from "../ledger/reader.ts";
+import type { DataChange } from "../ledger/dead-letters.ts";
+import type { AttemptRow, InterventionRow, MappedRow } from "../ledger/reader.ts";
 import type {
   DeliveryStory,
   Enrichment,
@@ -94,11 +95,12 @@ export function statusText({ status }: Pick<DeliveryStory, "status">, paint: Pai
 
 /** A delivery and its attempts: the part of the story that is on record. */
 export function deliveryLines(delivery: DeliveryStory, paint: Paint): string[] {
-  const { id, lane, priority, status, history } = delivery;
+  const { id, lane, priority, status, history, replayedAt } = delivery;
   const lines = [
-    `delivery ${id}, lane ${oneLine(lane)}, ${priority}`,
-    ...history.flatMap((attempt) => attemptLines(attempt, paint)),
+    `delivery ${id}, lane ${oneLine(lane)}, ${priority}${replayedAt === null ? "" : `, made by a replay at ${replayedAt}`}`,
+    ...timeline(delivery, paint),
   ];
+  if (delivery.holds) lines.push(paint.warning("it holds its lane: what comes after it waits"));
   if (status === "pending")
     lines.push(`${delivery.dueAt}  ${paint.warning(history.length === 0 ? "due" : "due again")}`);
   // One that was dead from the start, because its lane maps to nothing, has no attempt to tell why.
@@ -110,8 +112,35 @@ export function deliveryLines(delivery: DeliveryStory, paint: Paint): string[] {
   return lines;
 }
 
-function attemptLines(attempt: AttemptRow, paint: Paint): string[] {
-  const { startedAt, number, durationMs, outcome, code, message } = attempt;
+/** Attempts and what people did in between, in the order in which they happened. */
+function timeline({ history, interventions }: DeliveryStory, paint: Paint): string[] {
+  const attempts = history.map((attempt, index) => ({
+    at: attempt.startedAt,
+    lines: attemptLines(attempt, history[index - 1]?.config ?? null, paint),
+  }));
+  const doings = interventions.map((one) => ({ at: one.happenedAt, lines: interventionLines(one, paint) }));
+  const parts = [...attempts, ...doings].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  return parts.flatMap((part) => part.lines);
+}
+
+function interventionLines({ kind, happenedAt, details }: InterventionRow, paint: Paint): string[] {
+  const margin = " ".repeat(happenedAt.length);
+  const said = details["reason"] ?? details["as"];
+  const about = typeof said === "string" ? `: ${oneLine(said)}` : "";
+  const changes = (details["changes"] ?? []) as readonly DataChange[];
+  return [
+    `${happenedAt}  ${paint.strong(`${kind} by hand`)}${about}`,
+    ...changes.map(({ path, from, to }) => `${margin}    ${path}: ${briefly(from)} → ${briefly(to)}`),
+  ];
+}
+
+function briefly(value: unknown): string {
+  if (value === undefined) return "nothing";
+  return oneLine(typeof value === "string" ? value : JSON.stringify(value));
+}
+
+function attemptLines(attempt: AttemptRow, configBefore: string | null, paint: Paint): string[] {
+  const { startedAt, number, durationMs, outcome, code, message, config, operations } = attempt;
   const words = [code, message].filter((word) => word !== null).map(oneLine);
   const tell =
     outcome === "done"
@@ -125,8 +154,19 @@ function attemptLines(attempt: AttemptRow, paint: Paint): string[] {
   // A snooze costs no attempt, so it has the number of the one before it, or none.
   const which = number === 0 || outcome === "snooze" ? "put off" : `attempt ${number}`;
   return [
-    `${startedAt}  ${which}, ${durationText(durationMs)}: ${tell(outcome)}${answer}`,
+    `${startedAt}  ${which}, ${durationText(durationMs)}: ${tell(outcome)}${answer}${
+      config === null || config === configBefore ? "" : paint.faint(`  configuration ${config}`)
+    }`,
+    ...mappedLines(operations ?? [], `${" ".repeat(startedAt.length)}    `),
     ...attempt.receipts.map((receipt) => `${" ".repeat(startedAt.length)}    ${receiptText(receipt)}`),
+  ];
+}
+
+function mappedLines(operations: readonly MappedRow[], margin: string): string[] {
+  if (operations.length === 0) return [];
+  return [
+    `${margin}it had mapped to`,
+    ...operations.flatMap(({ name, input }) => [`${margin}  ${name}`, ...valueLines(input, `${margin}    `)]),
   ];
 }
 

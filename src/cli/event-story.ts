@@ -1,7 +1,9 @@
 import type { ConfigPosition, Flow } from "../flows/flow.ts";
 import { whyNotSelected } from "../flows/route.ts";
 import { tryFlow } from "../flows/try.ts";
-import type { EventRow, EventWay } from "../ledger/reader.ts";
+import type { DataChange } from "../ledger/dead-letters.ts";
+import type { DeliveryWay, EventWay, InterventionRow } from "../ledger/reader.ts";
+import { eventOf } from "../ledger/reader.ts";
 import type { Event } from "../model/event.ts";
 import type { Operation } from "../model/operation.ts";
 import { maskValues } from "./mask.ts";
@@ -19,7 +21,7 @@ export interface MappedOperation {
 }
 
 /** A delivery as the ledger has it, with its attempts. */
-export type DeliveryStory = EventWay["deliveries"][number];
+export type DeliveryStory = DeliveryWay;
 
 /** One flow's part in the way of an event: what was delivered, and what it would do with the event now. */
 export interface FlowStory {
@@ -32,6 +34,28 @@ export interface FlowStory {
   readonly reason: string | undefined;
   readonly delivery: DeliveryStory | undefined;
   readonly answer: FlowAnswer | undefined;
+}
+
+/** A delivery as it may be shown: what was mapped and edited is masked unless it is asked for. */
+export function shownDelivery(delivery: DeliveryStory, showData: boolean): DeliveryStory {
+  if (showData) return delivery;
+  const { history, interventions, editedData } = delivery;
+  return {
+    ...delivery,
+    history: history.map((attempt) => ({
+      ...attempt,
+      operations: attempt.operations?.map(({ name, input }) => ({ name, input: maskValues(input) })) ?? null,
+    })),
+    interventions: interventions.map((one) => ({ ...one, details: shownDetails(one) })),
+    editedData: editedData === null ? null : maskValues(editedData),
+  };
+}
+
+/** Of an edit the paths are shown; what a person wrote as a reason is for all to read. */
+function shownDetails({ kind, details }: InterventionRow): InterventionRow["details"] {
+  if (kind !== "edited") return details;
+  const changes = details["changes"] as readonly DataChange[];
+  return { changes: changes.map(({ path, ...values }) => ({ path, ...(maskValues(values) as object) })) };
 }
 
 /** Whether the event's own system was asked for what the event lacks before the flows' answers were worked out. */
@@ -67,7 +91,7 @@ interface StoryOptions {
 
 /** Puts together what the ledger has on record and what the configuration says now. Pure. */
 export function tellStory(way: EventWay, options: StoryOptions): EventStory {
-  const { flows = [], showData } = options;
+  const { flows = [], event, showData } = options;
   const delivered = new Set(way.deliveries.map((delivery) => delivery.flow));
   const { sequence, receivedAt, via } = way.event;
   const { data, raw, ...facts } = eventOf(way.event);
@@ -76,9 +100,11 @@ export function tellStory(way: EventWay, options: StoryOptions): EventStory {
     event: { ...facts, sequence, receivedAt, via, ...(showData ? bodies : {}) },
     enrichment: options.enrichment,
     flows: [
-      ...way.deliveries.map((delivery) => {
+      ...way.deliveries.map((received) => {
+        const delivery = shownDelivery(received, showData);
         const flow = flows.find((candidate) => candidate.name === delivery.flow);
-        if (flow !== undefined) return tellFlow(flow, delivery, options);
+        if (flow !== undefined)
+          return tellFlow(flow, delivery, { ...options, event: eventFor(received, event) });
         return {
           flow: delivery.flow,
           delivery,
@@ -92,6 +118,11 @@ export function tellStory(way: EventWay, options: StoryOptions): EventStory {
       ...flows.filter((flow) => !delivered.has(flow.name)).map((flow) => tellFlow(flow, undefined, options)),
     ],
   };
+}
+
+/** What the delivery's next attempt maps: the event, with the data that was put in place of its own. */
+function eventFor({ editedData }: DeliveryStory, event: Event): Event {
+  return editedData === null ? event : { ...event, data: editedData as Event["data"] };
 }
 
 function tellFlow(
@@ -122,11 +153,4 @@ export function answerOf(flow: Flow, event: Event, showData: boolean): FlowAnswe
     input: showData ? input : maskValues(input),
   }));
   return { kind: "maps", lane: trial.lane, operations };
-}
-
-/** The event as it was received, out of the ledger. */
-export function eventOf(row: EventRow): Event {
-  const { eventId, connection, type, subject, happenedAt, data, raw } = row;
-  const event = { id: eventId, source: connection, type, subject, time: happenedAt, data } as Event;
-  return raw === null || raw === undefined ? event : { ...event, raw };
 }

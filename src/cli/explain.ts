@@ -4,6 +4,7 @@ import { requireConfig } from "../config/require-config.ts";
 import { AppError, toAppError } from "../errors.ts";
 import { openSetup } from "../jobs/connections.ts";
 import type { EventWay } from "../ledger/reader.ts";
+import { eventOf } from "../ledger/reader.ts";
 import type { Event } from "../model/event.ts";
 import { addCommonOptions, addJsonOption, addShowDataOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
@@ -17,7 +18,7 @@ import {
   withLedger,
 } from "./context.ts";
 import type { Enrichment, EventStory } from "./event-story.ts";
-import { eventOf, tellStory } from "./event-story.ts";
+import { tellStory } from "./event-story.ts";
 import { storyText } from "./event-story-text.ts";
 import { createPaint } from "./table.ts";
 

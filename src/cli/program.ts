@@ -9,6 +9,7 @@ import { addDoctorVerb } from "./doctor.ts";
 import { addExplainVerb } from "./explain.ts";
 import { addKeysVerbs } from "./keys.ts";
 import { addPollVerb } from "./poll.ts";
+import { addReplayVerb } from "./replay.ts";
 import { addRunVerbs } from "./run.ts";
 import { addSchemaVerb } from "./schema.ts";
 import { addStatusVerb } from "./status.ts";
@@ -26,6 +27,7 @@ const verbs = [
   addDoctorVerb,
   addBackfillVerb,
   addPollVerb,
+  addReplayVerb,
   addKeysVerbs,
 ] as const;
 

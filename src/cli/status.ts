@@ -61,6 +61,13 @@ export function statusReport(status: Status, paint: Paint, now: number): string 
     parts.push(paint.bad(`The queue cannot be asked: ${status.queueFault}. No event is lost by it.`));
   if (status.targets.length > 0) parts.push(targetTable(status.targets, paint));
   if (status.cursors.length > 0) parts.push(cursorTable(status, now));
+  const heldLanes = status.targets.reduce((sum, target) => sum + target.heldLanes, 0);
+  const heldWaiting = status.targets.reduce((sum, target) => sum + target.heldWaiting, 0);
+  if (heldLanes > 0) {
+    const stand = `${countOf(heldLanes, "lane")} ${heldLanes === 1 ? "stands" : "stand"} still behind a dead letter`;
+    const waiting = `${countOf(heldWaiting, "delivery", "deliveries")} ${heldWaiting === 1 ? "waits" : "wait"} there until somebody decides.`;
+    parts.push(paint.bad(`${stand}; ${waiting}`));
+  }
   if (dead > 0) parts.push("See `deskbridge dead list` for what is dead and why.");
   return parts.join("\n\n");
 }
@@ -68,7 +75,7 @@ export function statusReport(status: Status, paint: Paint, now: number): string 
 function targetTable(targets: readonly TargetStatus[], paint: Paint): string {
   const columns = [
     { title: "target" },
-    ...["pending", "due", "dead"].map((title) => ({ title, numeric: true })),
+    ...["pending", "due", "dead", "held lanes"].map((title) => ({ title, numeric: true })),
     { title: "oldest due", numeric: true },
     ...["rings", "active", "delayed"].map((title) => ({ title, numeric: true })),
     { title: "paused" },
@@ -84,6 +91,7 @@ function targetTable(targets: readonly TargetStatus[], paint: Paint): string {
       target.pending,
       target.due,
       target.dead,
+      target.heldLanes,
       oldestDueSeconds === null ? "-" : durationText(oldestDueSeconds * 1000),
       rings?.waiting ?? "?",
       rings?.active ?? "?",

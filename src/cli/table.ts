@@ -137,6 +137,6 @@ export function oneLine(text: string): string {
 }
 
 /** `1 flow`, `2 flows`, `1,200 flows`. */
-export function countOf(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+export function countOf(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count.toLocaleString("en-US")} ${count === 1 ? noun : plural}`;
 }

@@ -8,13 +8,13 @@ import { whyNotSelected } from "../flows/route.ts";
 import { checkedEvent } from "../jobs/intake.ts";
 import type { Event, EventInput } from "../model/event.ts";
 import { parseJsonBody } from "../sdk/json.ts";
-import { didYouMean } from "../sdk/nearest-name.ts";
 import { addConfigOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { environmentOf, printJson, printLine, registryOf, secretPlaceholder } from "./context.ts";
 import type { FlowAnswer } from "./event-story.ts";
 import { answerOf } from "./event-story.ts";
 import { answerLines } from "./event-story-text.ts";
+import { flowNamed } from "./flow-choice.ts";
 import type { Paint } from "./table.ts";
 import { createPaint } from "./table.ts";
 
@@ -53,14 +53,6 @@ export function addTryVerb(program: Command, context: CliContext): void {
     else printLine(context, tryReport(flow, answer, createPaint(context)));
     if (answer.kind === "fails") context.fail();
   });
-}
-
-function flowNamed(flows: readonly Flow[], name: string): Flow {
-  const flow = flows.find((candidate) => candidate.name === name);
-  if (flow !== undefined) return flow;
-  const names = flows.map((candidate) => candidate.name);
-  const hint = didYouMean(name, names) || ` There are ${names.join(", ") || "none"}.`;
-  throw new AppError("not_found", `there is no flow ${name}.${hint}`);
 }
 
 /** What has to be in the file; what `explain` adds to it is passed over. */

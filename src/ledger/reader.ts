@@ -1,5 +1,7 @@
 import type { Pool } from "pg";
+import type { DeadChoice } from "./dead-letters.ts";
 import { toLedgerError } from "./fault.ts";
+import type { Event } from "../model/event.ts";
 import type { DeliveryStatus, StoredReceipt } from "./ledger.ts";
 
 /** One attempt as it is on record. */
@@ -86,6 +88,12 @@ export interface DeadLetter extends DeliveryRow {
   readonly waiting: number;
 }
 
+export interface DeadCount {
+  readonly flow: string;
+  readonly target: string;
+  readonly count: number;
+}
+
 /** A dead letter with its event and all of that event's deliveries. */
 export type FullDeadLetter = DeadLetter & { readonly way: EventWay };
 
@@ -115,6 +123,8 @@ export interface LedgerReader {
   readonly wayOf: (id: string) => Promise<readonly EventWay[]>;
   /** Newest first. */
   readonly deadLetters: (filter: { flow?: string; limit: number }) => Promise<readonly DeadLetter[]>;
+  /** How many of those chosen there are of each flow and target. */
+  readonly deadCounts: (which: DeadChoice) => Promise<readonly DeadCount[]>;
   readonly deadLetter: (delivery: number) => Promise<FullDeadLetter | undefined>;
   readonly counts: () => Promise<LedgerCounts>;
 }
@@ -152,6 +162,12 @@ export function createLedgerReader(pool: Pool): LedgerReader {
         `select ${deadLetterColumns} from ${deadIds} dead join delivery d using (id) join event e using (sequence)
          where $1::text is null or d.flow = $1 order by d.id desc limit $2`,
         [flow ?? null, limit],
+      ),
+    deadCounts: (which) =>
+      query<DeadCount>(
+        `select d.flow, d.target, count(*) as count from ${deadIds} dead join delivery d using (id)
+         where ($1::bigint[] is null or d.id = any ($1)) and ($2::text is null or d.flow = $2) group by 1, 2 order by 1, 2`,
+        ["ids" in which ? which.ids : null, "flow" in which ? which.flow : null],
       ),
     deadLetter: (delivery) => readDeadLetter(query, delivery),
     counts: () => readCounts(query),
@@ -205,6 +221,13 @@ async function readDeadLetter(query: Query, delivery: number): Promise<FullDeadL
   const ways = await readWays(query, String(row.sequence));
   const way = ways.find((candidate) => candidate.event.sequence === row.sequence);
   return way === undefined ? undefined : { ...row, way };
+}
+
+/** The event as it was received, out of the ledger. */
+export function eventOf(row: EventRow): Event {
+  const { eventId, connection, type, subject, happenedAt, data, raw } = row;
+  const event = { id: eventId, source: connection, type, subject, time: happenedAt, data } as Event;
+  return raw === null || raw === undefined ? event : { ...event, raw };
 }
 
 type Query = <Row>(text: string, values?: readonly unknown[]) => Promise<readonly Row[]>;

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { EventStory } from "../../src/cli/event-story.ts";
-import { eventOf, tellStory } from "../../src/cli/event-story.ts";
+import { tellStory } from "../../src/cli/event-story.ts";
 import { receiptText, storyText } from "../../src/cli/event-story-text.ts";
 import { createPaint } from "../../src/cli/table.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Flow } from "../../src/flows/flow.ts";
+import { eventOf } from "../../src/ledger/reader.ts";
 import type { AttemptRow, EventWay } from "../../src/ledger/reader.ts";
 import type { Event } from "../../src/model/event.ts";
 import { surroundings } from "../support/command.ts";

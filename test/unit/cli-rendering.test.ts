@@ -221,7 +221,7 @@ describe("the status", () => {
   it("counts events and deliveries, and shows each target with its pause and its rings", () => {
     const report = statusReport(status, plain, now);
     expect(report).toContain("1,240 events; deliveries: 12 pending, 1,200 done, 20 skipped, 8 dead");
-    expect(report).toMatch(/^desk +12 +3 +8 +4\.0 s +1 +2 +3 +12 s more, desk: target_rate_limited$/m);
+    expect(report).toMatch(/^desk +12 +3 +8 +0 +4\.0 s +1 +2 +3 +12 s more, desk: target_rate_limited$/m);
     expect(report).toContain("deskbridge dead list");
   });
 
@@ -241,7 +241,7 @@ describe("the status", () => {
       now,
     );
     expect(report).toContain("The queue cannot be asked: it is away.");
-    expect(report).toMatch(/^desk +12 +3 +8 +4\.0 s +\? +\? +\?/m);
+    expect(report).toMatch(/^desk +12 +3 +8 +0 +4\.0 s +\? +\? +\?/m);
   });
 });
 
