@@ -1,0 +1,26 @@
+import { createTicketOperations, defineConnector } from "deskbridge/sdk";
+import { createApi } from "./api.ts";
+import { callsByPlan, config } from "./config.ts";
+import { createContacts } from "./contact.ts";
+import { createOrderPlaces } from "./order.ts";
+import { createTicketActions } from "./ticket-actions.ts";
+
+export default defineConnector({
+  name: "zendesk",
+  description:
+    "Zendesk Support: a desk for tickets, comments and contacts, and a source of what happens there.",
+  config,
+  open: (settings, context) => {
+    const api = createApi(settings, context);
+    const contacts = createContacts(api);
+    const orders = createOrderPlaces(api, settings);
+    const tickets = createTicketActions({ api, settings, contacts, orders });
+    return {
+      desk: {
+        idempotency: { kind: "lookup", lagSeconds: settings.lookupLagSeconds },
+        operations: { ...createTicketOperations(tickets), ...contacts.operations, ...orders.operations },
+      },
+      rateLimit: { calls: callsByPlan[settings.plan], perSeconds: 60 },
+    };
+  },
+});
