@@ -18,6 +18,7 @@ export type * from "./http.ts";
 export { maxJsonDepth, parseJsonBody } from "./json.ts";
 export { currencyDigits, parseMoney } from "./money.ts";
 export { toE164 } from "./phone.ts";
+export * from "./rate-headers.ts";
 export * from "./signature.ts";
 export type * from "./source.ts";
 export type * from "./ticket-actions.ts";
