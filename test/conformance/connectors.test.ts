@@ -16,6 +16,12 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
   deskbridge: { url: "http://127.0.0.1:9", apiKey: "key" },
+  gorgias: {
+    account: "acme",
+    auth: { method: "key", email: "agent@acme.example", apiKey: "key" },
+    replyFrom: "help@acme.example",
+    webhook: { secrets: "secret" },
+  },
   shopify: { shop: "acme.myshopify.com", clientSecret: "secret", accessToken: "token" },
   webhook: {
     verify: { scheme: "none" },

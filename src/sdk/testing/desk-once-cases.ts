@@ -50,7 +50,13 @@ export const deskOnceCases: readonly DeskCase[] = [
   },
   { name: "makes one order when the same effect is sent twice", needs: ["order.upsert"], run: orderTwice },
   { name: "acts once when the answer is lost and the effect is sent again", needs: open, run: lostAnswer },
-  { name: "acts once when the answer is lost twice", needs: [...open, "ticket.reply"], run: lostTwice },
+  {
+    name: "acts once when the answer is lost twice",
+    needs: [...open, "ticket.reply"],
+    // Elsewhere the second try asks, and writes nothing that could be lost.
+    only: "key",
+    run: lostTwice,
+  },
 ];
 
 async function declaresKeys({ desk: { idempotency } }: DeskKit): Promise<void> {

@@ -1,0 +1,125 @@
+import { AppError } from "deskbridge/sdk";
+import type { DeskOperations, EffectCall, EffectReceipt, OperationInput, RemoteObject } from "deskbridge/sdk";
+import type { GorgiasApi } from "./api.ts";
+import { customerChange, hasChannel } from "./customer.ts";
+import type { Customers } from "./customer.ts";
+import type { Customer } from "./object.ts";
+import { replace } from "./replace.ts";
+
+type ContactUpsert = OperationInput<"contact.upsert">;
+
+/** The operation on contacts, which Gorgias calls customers. */
+export function createContactOperation(
+  api: GorgiasApi,
+  customers: Customers,
+): DeskOperations["contact.upsert"] {
+  const change = async (found: Customer, input: ContactUpsert, call: EffectCall): Promise<EffectReceipt> => {
+    const { signal } = call;
+    const path = `/api/customers/${found.id}`;
+    const read = async (): Promise<Customer> => {
+      const now = await customers.read(found.id, signal);
+      if (now !== undefined) return now;
+      throw new AppError("target_conflict", `customer ${found.id} was deleted or merged just now`);
+    };
+    const writes = await replace({
+      // Lists may leave the channels out.
+      from: Array.isArray(found.channels) ? found : await read(),
+      change: (now) => customerChange(now, input),
+      write: async (body) => {
+        const { status } = await api.request({ method: "PUT", path, body, signal, accept: [409] });
+        if (status === 409) throw taken(found);
+      },
+      read,
+    });
+    return receipt(writes === 0 ? "unchanged" : "updated", found);
+  };
+  return async (input, call) => {
+    const key = keyOf(input);
+    if (call.begun("create")) return create(input, key, call);
+    const linked = await linkedCustomer(customers, input, key, call);
+    const found = linked ?? (await customers.match(input, call.signal));
+    if (found === undefined) return create(input, key, call);
+    if (linked === undefined) await call.links.set("contact", key, { id: found.id });
+    return change(found, input, call);
+  };
+
+  async function create(input: ContactUpsert, key: string, call: EffectCall): Promise<EffectReceipt> {
+    const { signal } = call;
+    const made = await call
+      .once({
+        step: "create",
+        send: async () => plain(await customers.create(input, signal)),
+        find: async () =>
+          [await customers.match(input, signal)].filter((one) => one !== undefined).map(plain),
+        claims: { kind: "contact", key },
+      })
+      .catch(async (error: unknown) => {
+        if (!(error instanceof AppError) || error.code !== "target_conflict") throw error;
+        return { how: "taken" as const, object: plain(await holder(customers, input, error, signal)) };
+      });
+    if (made.how !== "taken") {
+      return { ...receipt("created", made.object), ...(made.how === "sent" ? {} : { replayed: true }) };
+    }
+    const found = await customers.read(made.object.id, signal);
+    if (found === undefined)
+      throw new AppError("target_conflict", "the customer was deleted or merged just now");
+    await call.links.set("contact", key, plain(found));
+    return change(found, input, call);
+  }
+}
+
+function keyOf({ externalId, email, phone, customFields }: ContactUpsert): string {
+  if (customFields !== undefined && Object.keys(customFields).length > 0) {
+    throw new AppError(
+      "operation_invalid",
+      "custom fields of customers cannot be written; leave customFields out",
+    );
+  }
+  const key = externalId ?? email?.toLowerCase() ?? phone;
+  if (key !== undefined) return key;
+  throw new AppError("operation_invalid", "contact.upsert needs one of externalId, email or phone");
+}
+
+/** The customer that the key named before, if it still is the one. */
+async function linkedCustomer(
+  customers: Customers,
+  { externalId, email, phone }: ContactUpsert,
+  key: string,
+  { links, signal }: EffectCall,
+): Promise<Customer | undefined> {
+  const link = await links.get("contact", key);
+  const found = link === undefined ? undefined : await customers.read(link.id, signal);
+  if (found === undefined) return undefined;
+  if (externalId !== undefined) return found.external_id === externalId ? found : undefined;
+  if (email !== undefined) return hasChannel(found, "email", email) ? found : undefined;
+  return phone !== undefined && hasChannel(found, "phone", phone) ? found : undefined;
+}
+
+/** Who has what a new customer was to have. */
+async function holder(
+  customers: Customers,
+  input: ContactUpsert,
+  refusal: AppError,
+  signal: AbortSignal,
+): Promise<Customer> {
+  const found = await customers.match(input, signal);
+  if (found !== undefined) return found;
+  // Neither list nor search shows who it is (yet); the delivery is tried again.
+  throw refusal;
+}
+
+function taken({ id }: Customer): AppError {
+  return new AppError(
+    "target_rejected",
+    `customer ${id} cannot have this address: another customer has it; if both are one person merge them in Gorgias, then retry`,
+    { details: { outcome: "conflict", customer: id } },
+  );
+}
+
+function plain({ id }: Customer): RemoteObject {
+  return { id };
+}
+
+function receipt(result: EffectReceipt["result"], { id }: { readonly id: string }): EffectReceipt {
+  return { result, kind: "contact", id };
+}
