@@ -3,8 +3,11 @@ import { checkKey } from "./check.ts";
 import { config } from "./config.ts";
 import { createOperations } from "./operations.ts";
 
-/** How long the Support API remembers an idempotency key. */
-const windowSeconds = 72 * 3600;
+/**
+ * The Support API remembers an idempotency key for 72 hours, and the ref of a message for ever; what has no message is a change that a
+ * repeat does not make twice. So an effect may be sent again at any time.
+ */
+const windowSeconds = Number.POSITIVE_INFINITY;
 
 export default defineConnector({
   name: "deskbridge",

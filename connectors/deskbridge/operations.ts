@@ -12,19 +12,27 @@ export function createOperations(http: HttpClient, refSource: string): DeskOpera
       send(http, kind, { method, path: address, body, headers: { "idempotency-key": effectKey }, signal });
   const toTicket = write("ticket");
   const toMessage = write("message");
-  const say = (key: string, text: string, visibility: string, call: EffectCall) =>
-    toMessage("POST", `${ticket(key)}/messages`, messageBody(text, "outbound", visibility), call);
+  const say = (key: string, text: string, visibility: "public" | "internal", call: EffectCall) => {
+    const body = messageBody({ text, direction: "outbound", visibility }, refOf(call));
+    return toMessage("POST", `${ticket(key)}/messages`, body, call);
+  };
+  // A message is said once per ref, for ever: that outlasts the idempotency keys.
+  const refOf = ({ effectKey }: EffectCall) => ({ source: refSource, external_id: effectKey });
 
   return {
     "ticket.open": async (input, call) =>
-      toTicket("PUT", ticket(input.key), ticketBody(input, refSource), call),
+      toTicket("PUT", ticket(input.key), ticketBody(input, refSource, refOf(call)), call),
     "ticket.reply": async ({ key, message }, call) => say(key, message, "public", call),
     "ticket.note": async ({ key, message }, call) => say(key, message, "internal", call),
     "ticket.update": async ({ key, customFields, ...fields }, call) =>
       toTicket("PATCH", ticket(key), { ...fields, custom_fields: customFields }, call),
     "ticket.close": async ({ key, message }, call) => {
-      const said = message === undefined ? {} : { message: messageBody(message, "outbound", "public") };
-      return toTicket("PATCH", ticket(key), { status: "closed", ...said }, call);
+      const body = { status: "closed", message: undefined as unknown };
+      if (message !== undefined) {
+        const facts = { text: message, direction: "outbound", visibility: "public" } as const;
+        body.message = messageBody(facts, refOf(call));
+      }
+      return toTicket("PATCH", ticket(key), body, call);
     },
     "ticket.tag": async ({ key, add, remove }, call) =>
       toTicket("POST", `${ticket(key)}/tags`, { add, remove }, call),

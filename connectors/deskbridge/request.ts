@@ -29,17 +29,30 @@ const closedPolicies = { reopen: "reopen", followUp: "follow_up", ignore: "ignor
 /** What an automation writes is marked as such: the desk tells its authors apart. */
 const author = { type: "system", id: "deskbridge", name: "deskbridge" };
 
-export function messageBody(text: string, direction: "inbound" | "outbound", visibility: string): Json {
-  return { text, direction, visibility, author };
+interface MessageFacts {
+  readonly text: string;
+  readonly direction: "inbound" | "outbound";
+  readonly visibility: "public" | "internal";
 }
 
-export function ticketBody(input: TicketOpen, refSource: string): Json {
+/** A ref on the desk. */
+export interface Ref {
+  readonly source: string;
+  readonly external_id: string;
+}
+
+export function messageBody(facts: MessageFacts, ref: Ref): Json {
+  return { ...facts, author, ref };
+}
+
+/** `messageRef` is that of the message with which the ticket is opened. */
+export function ticketBody(input: TicketOpen, refSource: string, messageRef: Ref): Json {
   const { subject, requester, message, visibility, priority, status, tags, customFields, orders, onClosed } =
     input;
   return {
     subject,
     requester: personBody(requester, refSource),
-    message: messageBody(message, "inbound", visibility),
+    message: messageBody({ text: message, direction: "inbound", visibility }, messageRef),
     priority,
     status,
     tags,

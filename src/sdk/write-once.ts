@@ -137,8 +137,11 @@ const refusals: readonly ErrorCode[] = [
   "operation_invalid",
 ];
 
+/** Faults of a connection that was never made, as the HTTP client tells them. */
+const neverReached: readonly unknown[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
+
 function hasNotActed(error: AppError): boolean {
-  return refusals.includes(error.code) || error.details["reached"] === false;
+  return refusals.includes(error.code) || neverReached.includes(error.details["reason"]);
 }
 
 function pending(why: string, retryAfterMs: number, reason: "busy" | "lag"): AppError {

@@ -101,15 +101,49 @@ describe("the deskbridge connector", () => {
     expect([unknown?.ok, unknown?.detail]).toEqual([false, expect.stringContaining("401")]);
   });
 
-  it("refuses an effect key that comes with another operation", async () => {
+  it("takes an effect whose content has changed since for done, and keeps the first content", async () => {
     const { connection, context } = await open({ url: proxy.url, apiKey: stand.adminKey });
     const call = keyedCall("one-key-two-uses");
     const upsert = connection.desk!.operations["order.upsert"]!;
     await upsert({ source: "shop", id: "mismatch", status: "paid" }, call);
-    const other = upsert({ source: "shop", id: "mismatch", status: "shipped" }, call);
-    await expect(other).rejects.toMatchObject({ code: "target_rejected" });
-    await expect(other).rejects.toThrow(/idempotency_mismatch/);
+    const other = await upsert({ source: "shop", id: "mismatch", status: "shipped" }, call);
+    expect(other).toEqual({ result: "unchanged", kind: "order", replayed: true });
+    const { json } = await stand.send({ method: "GET", path: "/v1/orders/by-ref/shop/mismatch" });
+    expect(json).toMatchObject({ status: "paid" });
     context.close();
+  });
+
+  it("says nothing twice when the desk has forgotten the effect keys", async () => {
+    const fixture = await openFixture();
+    const { operations } = fixture.desk;
+    const opening = {
+      key: "late",
+      requester: { email: "late@example.com" },
+      subject: "Late",
+      message: "It failed.",
+      visibility: "public" as const,
+      tags: [],
+      orders: [],
+      onClosed: "reopen" as const,
+    };
+    const everything = async (): Promise<readonly EffectReceipt[]> => [
+      await operations["ticket.open"]!(opening, keyedCall("late-open")),
+      await operations["ticket.open"]!({ ...opening, message: "Again." }, keyedCall("late-repeat")),
+      await operations["ticket.note"]!({ key: "late", message: "A note." }, keyedCall("late-note")),
+      await operations["ticket.close"]!({ key: "late", message: "Done." }, keyedCall("late-close")),
+    ];
+    await everything();
+    stand.setNow(Date.now() + 73 * 3600 * 1000);
+    await stand.desk.maintain();
+    stand.setNow(Date.now());
+    const again = await everything();
+    expect(again.map(({ result, replayed }) => [result, replayed])).toEqual(
+      again.map(() => ["unchanged", undefined]),
+    );
+    const held = await fixture.ticket("late");
+    expect(held?.messages.map(({ text }) => text)).toEqual(["It failed.", "Again.", "A note.", "Done."]);
+    expect(held?.status).toBe("closed");
+    await fixture.close();
   });
 
   it("does not retry a contact whose identities belong to two contacts", async () => {

@@ -31,7 +31,7 @@ export interface LookupDesk {
 
 const faultErrors: Readonly<Record<WriteFault, AppError>> = {
   refused: new AppError("target_rejected", "refused"),
-  unreached: new AppError("target_unavailable", "no connection", { details: { reached: false } }),
+  unreached: new AppError("target_unavailable", "no connection", { details: { reason: "ECONNREFUSED" } }),
   lost: new AppError("target_unavailable", "the answer was lost"),
   nonsense: new AppError("target_protocol", "success with a nonsense body"),
 };

@@ -104,7 +104,7 @@ describe("a target", () => {
   it("with neither is tried again after it refused, or was never reached", async () => {
     const refusals = [
       new AppError("target_rate_limited", "slow down"),
-      new AppError("target_unavailable", "no connection", { details: { reached: false } }),
+      new AppError("target_unavailable", "no connection", { details: { reason: "ECONNREFUSED" } }),
     ];
     const log = createEffectMemory();
     const { desk, sent } = onceDesk({ kind: "none" }, [...refusals]);
