@@ -27,6 +27,7 @@ const fullSettings: Readonly<Record<string, object>> = {
     verify: { scheme: "none" },
     events: [{ type: "customer.created", subject: "customer/1", data: { customer: { id: "1" } } }],
   },
+  zendesk: { subdomain: "acme", accessToken: "token", webhookSecret: "secret" },
 };
 
 /** What a connector has to use, by name, to offer a capability at all. */
