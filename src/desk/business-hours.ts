@@ -12,11 +12,13 @@ export const weekdays = [
 ] as const;
 export type Weekday = (typeof weekdays)[number];
 
+type Stretch = readonly [opens: string, closes: string];
+
 /** When somebody is there. Times are `HH:MM` on the wall, the end `24:00` for midnight. */
 export interface BusinessHours {
   readonly time_zone: string;
   /** Null for always. Stretches of a day, in their order, not touching each other; a day that is left out is closed. */
-  readonly hours: Readonly<Partial<Record<Weekday, readonly (readonly [opens: string, closes: string])[]>>> | null;
+  readonly hours: { readonly [D in Weekday]?: readonly Stretch[] | undefined } | null;
   /** Days on which it is closed, `YYYY-MM-DD`. */
   readonly holidays: readonly string[];
 }
@@ -28,14 +30,17 @@ export interface BusinessSpans {
 }
 
 /** The years that a calendar is worked out for: no ticket is older, and the calendar is worked out anew whenever it is set. */
-const firstYear = 2020;
-const yearsAhead = 25;
+const firstYear = 2025;
+const yearsAhead = 20;
 
 /**
- * The open time of a calendar from 2020 to 25 years ahead. A time that daylight saving skips is taken as the one after it, one that comes twice
+ * The open time of a calendar from 2025 to 20 years ahead. A time that daylight saving skips is taken as the one after it, one that comes twice
  * as the first. Null for a calendar that is always open.
  */
-export function businessSpans({ time_zone, hours, holidays }: BusinessHours, year: number): BusinessSpans | null {
+export function businessSpans(
+  { time_zone, hours, holidays }: BusinessHours,
+  year: number,
+): BusinessSpans | null {
   if (hours === null) return null;
   const closed = new Set(holidays);
   const opens: number[] = [];

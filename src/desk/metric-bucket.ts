@@ -66,11 +66,7 @@ function refusal(path: string, message: string): AppError {
   });
 }
 
-function startOf(
-  instant: Temporal.Instant,
-  interval: Interval,
-  timeZone: string,
-): Temporal.ZonedDateTime {
+function startOf(instant: Temporal.Instant, interval: Interval, timeZone: string): Temporal.ZonedDateTime {
   const local = instant.toZonedDateTimeISO(timeZone);
   if (interval === "hour") return local.subtract({ minutes: local.minute, seconds: local.second });
   const day = local.startOfDay();

@@ -33,10 +33,16 @@ export function addTo(cell: Cell, at: number, amount: number): void {
   cell.set(at, (cell.get(at) ?? 0) + amount);
 }
 
-/** A cell as bytes: for each figure that is not zero, in order, the distance from the slot before and the figure, as variable-length numbers. */
-export function encodeCell(cell: Cell): Buffer {
+// Numbers are packed into text of ASCII, because that is what goes between PostgreSQL and us without being turned into something else: digits to the base of
+// 48, the lowest first. A digit is a character from 32 on, the last digit of a number, or one from 80 on when more digits follow.
+const base = 48;
+const firstLast = 32;
+const firstMore = 80;
+
+/** A cell as text: for each figure that is not zero, in order, the distance from the slot before and the figure. */
+export function packCell(cell: Cell): string {
   const entries = [...cell].filter(([, figure]) => figure !== 0).toSorted(([a], [b]) => a - b);
-  const bytes = Buffer.allocUnsafe(entries.length * 14);
+  const bytes = Buffer.allocUnsafe(entries.length * 16);
   let end = 0;
   let before = -1;
   for (const [at, figure] of entries) {
@@ -44,54 +50,56 @@ export function encodeCell(cell: Cell): Buffer {
     end = writeNumber(bytes, end, figure < 0 ? -2 * figure - 1 : 2 * figure);
     before = at;
   }
-  return Buffer.from(bytes.subarray(0, end));
+  return bytes.toString("latin1", 0, end);
 }
 
 function writeNumber(bytes: Buffer, at: number, number: number): number {
   let end = at;
   let rest = number;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) {
-    bytes[end] = (rest % 128) + 128;
+  for (; rest >= base; rest = Math.floor(rest / base)) {
+    bytes[end] = firstMore + (rest % base);
     end += 1;
   }
-  bytes[end] = rest;
+  bytes[end] = firstLast + rest;
   return end + 1;
 }
 
-/** Adds the figures of an encoded cell, which is `bytes` from `start` to `end`, to those by slot. */
-export function addEncoded(figures: Float64Array, bytes: Uint8Array, start: number, end: number): void {
+/** Adds the figures of a packed cell, which is `text` from `start` to `end`, to those by slot. */
+export function addPacked(figures: Float64Array, text: string, start: number, end: number): void {
   let place = start;
   let at = -1;
   while (place < end) {
-    // Nearly every number fits into one byte, and this loop is most of what a query costs.
-    let number = bytes[place++] ?? 0;
-    if (number >= 128) {
-      number -= 128;
-      for (let scale = 128, more = 128; more >= 128; scale *= 128) {
-        more = bytes[place++] ?? 0;
-        number += (more % 128) * scale;
+    // This loop is most of what a query costs, and nearly every number in it has one digit.
+    let number = text.charCodeAt(place++) - firstLast;
+    if (number >= base) {
+      number -= base;
+      for (let scale = base, more = true; more; scale *= base) {
+        const digit = text.charCodeAt(place++) - firstLast;
+        more = digit >= base;
+        number += (more ? digit - base : digit) * scale;
       }
     }
     at += number;
-    number = bytes[place++] ?? 0;
-    if (number >= 128) {
-      number -= 128;
-      for (let scale = 128, more = 128; more >= 128; scale *= 128) {
-        more = bytes[place++] ?? 0;
-        number += (more % 128) * scale;
+    number = text.charCodeAt(place++) - firstLast;
+    if (number >= base) {
+      number -= base;
+      for (let scale = base, more = true; more; scale *= base) {
+        const digit = text.charCodeAt(place++) - firstLast;
+        more = digit >= base;
+        number += (more ? digit - base : digit) * scale;
       }
     }
     figures[at] = (figures[at] ?? 0) + (number % 2 === 0 ? number / 2 : -(number + 1) / 2);
   }
 }
 
-/** The cell that `encodeCell` made the bytes of. */
-export function decodeCell(bytes: Uint8Array): Cell {
+/** The cell that `packCell` made the text of. */
+export function unpackCell(text: string): Cell {
   const cell: Cell = new Map();
   let at = -1;
-  for (let place = 0; place < bytes.length; ) {
-    const [distance, next] = readNumber(bytes, place);
-    const [figure, after] = readNumber(bytes, next);
+  for (let place = 0; place < text.length;) {
+    const [distance, next] = readNumber(text, place);
+    const [figure, after] = readNumber(text, next);
     at += distance;
     cell.set(at, figure % 2 === 0 ? figure / 2 : -(figure + 1) / 2);
     place = after;
@@ -99,17 +107,17 @@ export function decodeCell(bytes: Uint8Array): Cell {
   return cell;
 }
 
-function readNumber(bytes: Uint8Array, at: number): readonly [number: number, next: number] {
+function readNumber(text: string, at: number): readonly [number: number, next: number] {
   let number = 0;
   let scale = 1;
-  for (let place = at; ; place += 1, scale *= 128) {
-    const byte = bytes[place] ?? 0;
-    number += (byte % 128) * scale;
-    if (byte < 128) return [number, place + 1];
+  for (let place = at; ; place += 1, scale *= base) {
+    const digit = text.charCodeAt(place) - firstLast;
+    if (digit < base) return [number + digit * scale, place + 1];
+    number += (digit - base) * scale;
   }
 }
 
-/** An encoded cell of one quarter of an hour of a UTC day. */
+/** A packed cell of one quarter of an hour of a UTC day. */
 export interface Quarter {
   /** From 0 to 95. */
   readonly number: number;
@@ -117,27 +125,27 @@ export interface Quarter {
   readonly end: number;
 }
 
-/** The encoded quarters of a day one after the other: number, length in four bytes, cell. */
-export function encodeQuarters(quarters: ReadonlyMap<number, Buffer>): Buffer {
-  const parts: Buffer[] = [];
-  for (const [number, bytes] of [...quarters].toSorted(([a], [b]) => a - b)) {
-    if (bytes.length === 0) continue;
-    const head = Buffer.alloc(5);
-    head.writeUInt8(number, 0);
-    head.writeUInt32LE(bytes.length, 1);
-    parts.push(head, bytes);
-  }
-  return Buffer.concat(parts);
+/** The packed quarters of a day one after the other: number, length, cell. */
+export function packQuarters(quarters: ReadonlyMap<number, string>): string {
+  const head = Buffer.alloc(16);
+  return [...quarters]
+    .toSorted(([a], [b]) => a - b)
+    .filter(([, cell]) => cell !== "")
+    .map(([number, cell]) => {
+      const end = writeNumber(head, writeNumber(head, 0, number), cell.length);
+      return head.toString("latin1", 0, end) + cell;
+    })
+    .join("");
 }
 
-/** Where the quarters of a day are in its bytes. */
-export function quartersIn(bytes: Buffer): readonly Quarter[] {
+/** Where the quarters of a day are in their text. */
+export function quartersIn(text: string): readonly Quarter[] {
   const quarters: Quarter[] = [];
-  for (let place = 0; place < bytes.length;) {
-    const start = place + 5;
-    const end = start + bytes.readUInt32LE(place + 1);
-    quarters.push({ number: bytes.readUInt8(place), start, end });
-    place = end;
+  for (let place = 0; place < text.length;) {
+    const [number, next] = readNumber(text, place);
+    const [length, start] = readNumber(text, next);
+    quarters.push({ number, start, end: start + length });
+    place = start + length;
   }
   return quarters;
 }

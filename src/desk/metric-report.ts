@@ -1,4 +1,4 @@
-import { addEncoded, quartersIn, slot, slotCount } from "./metric-cell.ts";
+import { addPacked, quartersIn, slot, slotCount } from "./metric-cell.ts";
 import type { Cell } from "./metric-cell.ts";
 import type { MetricName } from "./metric-definition.ts";
 import { daySeconds, quarterSeconds } from "./metric-facts.ts";
@@ -39,7 +39,7 @@ export interface GroupReport {
 }
 
 /** A piece of a bucket's figures. */
-type Piece = Cell | { readonly bytes: Buffer; readonly start: number; readonly end: number };
+type Piece = Cell | { readonly cells: string; readonly start: number; readonly end: number };
 
 interface Group {
   /** By bucket. */
@@ -89,16 +89,16 @@ function gatherGroups(figures: MetricFigures, edges: readonly number[]): Readonl
   };
   for (const [key, open] of figures.openBefore) groupOf(key).open = open;
   const split = new Set(splitDaysOf(edges));
-  for (const { key, day, bytes } of figures.days) {
+  for (const { key, day, cells } of figures.days) {
     const group = groupOf(key);
     const start = day * daySeconds;
     if (!split.has(day)) {
-      place(group, start, { bytes, start: 0, end: bytes.length });
+      place(group, start, { cells, start: 0, end: cells.length });
       continue;
     }
-    for (const quarter of quartersIn(bytes)) {
+    for (const quarter of quartersIn(cells)) {
       const { start: from, end } = quarter;
-      place(group, start + quarter.number * quarterSeconds, { bytes, start: from, end });
+      place(group, start + quarter.number * quarterSeconds, { cells, start: from, end });
     }
   }
   for (const { key, day, quarters } of figures.unfolded) {
@@ -128,7 +128,7 @@ function bucketAt(edges: readonly number[], at: number): number {
 
 function addPiece(scratch: Float64Array, piece: Piece): void {
   if (!(piece instanceof Map)) {
-    addEncoded(scratch, piece.bytes, piece.start, piece.end);
+    addPacked(scratch, piece.cells, piece.start, piece.end);
     return;
   }
   for (const [at, amount] of piece) scratch[at] = (scratch[at] ?? 0) + amount;
@@ -144,11 +144,7 @@ function figure(scratch: Float64Array, at: number): number {
   return scratch[at] ?? 0;
 }
 
-function reportBucket(
-  scratch: Float64Array,
-  open: number,
-  metrics: ReadonlySet<MetricName>,
-): BucketReport {
+function reportBucket(scratch: Float64Array, open: number, metrics: ReadonlySet<MetricName>): BucketReport {
   const solved = figure(scratch, slot.solved);
   const rated = figure(scratch, slot.rated);
   const report: BucketReport = {};
@@ -177,11 +173,7 @@ function share(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;
 }
 
-function reportDurations(
-  scratch: Float64Array,
-  count: number,
-  kind: "reply" | "resolution",
-): DurationReport {
+function reportDurations(scratch: Float64Array, count: number, kind: "reply" | "resolution"): DurationReport {
   const of = (sum: number, bins: number): Durations | null =>
     count === 0 ? null : { average: figure(scratch, sum) / count, ...percentilesOf(scratch, bins, count) };
   return {

@@ -9,7 +9,13 @@ import type { Call, ReadAnswer, Route } from "./route.ts";
 import { readRoute, writeRoute } from "./route.ts";
 import { findTicket, ticketAddresses } from "./route-ticket.ts";
 import type { MetricQuery } from "./schema-metric.ts";
-import { businessHours, businessHoursAnswer, metricQuery, metricReport, ticketMetric } from "./schema-metric.ts";
+import {
+  businessHours,
+  businessHoursAnswer,
+  metricQuery,
+  metricReport,
+  ticketMetric,
+} from "./schema-metric.ts";
 import type { DeskStore } from "./store/store.ts";
 
 /** Most buckets of an answer, all groups together. */
@@ -44,7 +50,11 @@ async function readMetrics({ query }: Call<MetricQuery, undefined>, store: DeskS
   return { body: JSON.stringify(body) };
 }
 
-function rowsOf({ key, buckets }: GroupReport, edges: readonly number[], isGrouped: boolean): readonly object[] {
+function rowsOf(
+  { key, buckets }: GroupReport,
+  edges: readonly number[],
+  isGrouped: boolean,
+): readonly object[] {
   const group = isGrouped ? { group: key === "" ? null : key } : {};
   return buckets.map((bucket, index) => ({
     start: timeOf(edges[index] ?? 0),

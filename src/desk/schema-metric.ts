@@ -119,7 +119,10 @@ export const businessHours = z.strictObject({
   time_zone: timeZone,
   hours: weekHours
     .nullable()
-    .refine((hours) => hours === null || Object.values(hours).some((day) => day.length > 0), "are never")
+    .refine(
+      (hours) => hours === null || Object.values(hours).some((day) => (day?.length ?? 0) > 0),
+      "must not be closed on every day",
+    )
     .describe("stretches of open time by weekday, null for always"),
   holidays: z.array(z.iso.date()).max(1000).default([]).describe("days on which it is closed"),
 });

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import type { Cell } from "../metric-cell.ts";
-import { addTo, decodeCell, encodeCell, encodeQuarters, quartersIn, slot } from "../metric-cell.ts";
+import { addTo, packCell, packQuarters, quartersIn, slot, unpackCell } from "../metric-cell.ts";
 import type { GroupChange, TicketFacts } from "../metric-facts.ts";
 import { gatherChanges } from "../metric-facts.ts";
 import { guarded } from "./fault.ts";
@@ -26,8 +26,8 @@ interface DayRow {
   readonly grouping: number;
   readonly day: number;
   readonly key: string;
-  readonly total: Buffer;
-  readonly quarters: Buffer;
+  readonly total: string;
+  readonly quarters: string;
 }
 
 /** Only one process folds at a time; the others find nothing to do. */
@@ -58,7 +58,7 @@ join metric_day d on d.grouping = w.grouping and d.day = w.day and d.key = w.key
 
 const storeText = `
 insert into metric_day (grouping, day, key, flow, total, quarters)
-select * from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::bytea[], $6::bytea[])
+select * from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[])
 on conflict (grouping, day, key) do update set flow = excluded.flow, total = excluded.total, quarters = excluded.quarters`;
 
 const daysAtOnce = 500;
@@ -128,7 +128,9 @@ async function storeChanges(client: PoolClient, changes: readonly GroupChange[])
     const places = [some.map(({ code }) => code), some.map(({ day }) => day), some.map(({ key }) => key)];
     const { rows } = await client.query<DayRow>(daysText, places);
     const before = new Map(rows.map((row) => [nameOf(row.grouping, row.day, row.key), row]));
-    const after = some.map((change) => applied(before.get(nameOf(change.code, change.day, change.key)), change));
+    const after = some.map((change) =>
+      applied(before.get(nameOf(change.code, change.day, change.key)), change),
+    );
     await client.query(storeText, [
       ...places,
       after.map(({ flow }) => flow),
@@ -145,27 +147,27 @@ function nameOf(code: number, day: number, key: string): string {
 function applied(
   before: DayRow | undefined,
   change: GroupChange,
-): { flow: number; total: Buffer; quarters: Buffer } {
-  const total: Cell = before === undefined ? new Map() : decodeCell(before.total);
+): { flow: number; total: string; quarters: string } {
+  const total: Cell = before === undefined ? new Map() : unpackCell(before.total);
   // What is not touched stays as it is packed.
-  const quarters = new Map<number, Buffer>();
+  const quarters = new Map<number, string>();
   if (before !== undefined) {
     for (const { number, start, end } of quartersIn(before.quarters)) {
-      quarters.set(number, before.quarters.subarray(start, end));
+      quarters.set(number, before.quarters.slice(start, end));
     }
   }
   for (const [number, cell] of change.quarters) {
     const packed = quarters.get(number);
-    const quarter: Cell = packed === undefined ? new Map() : decodeCell(packed);
+    const quarter: Cell = packed === undefined ? new Map() : unpackCell(packed);
     for (const [at, amount] of cell) {
       addTo(total, at, amount);
       addTo(quarter, at, amount);
     }
-    quarters.set(number, encodeCell(quarter));
+    quarters.set(number, packCell(quarter));
   }
   return {
     flow: total.get(slot.flow) ?? 0,
-    total: encodeCell(total),
-    quarters: encodeQuarters(quarters),
+    total: packCell(total),
+    quarters: packQuarters(quarters),
   };
 }

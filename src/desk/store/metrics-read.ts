@@ -18,7 +18,7 @@ export interface MetricRequest {
 export interface MetricDay {
   readonly key: string;
   readonly day: number;
-  readonly bytes: Buffer;
+  readonly cells: string;
 }
 
 export interface MetricFigures {
@@ -36,21 +36,11 @@ const tailText = `
 select coalesce(array_agg(distinct ticket), '{}') as tickets from change where (tx, id) > ($1, $2) and ticket is not null`;
 
 const daysText = `
-select key, day, case when day = any ($4) then quarters else total end as bytes
+select key, day, case when day = any ($4) then quarters else total end as cells
 from metric_day where grouping = $1 and day >= $2 and day < $3`;
 
 const openText = `
 select key, sum(flow)::integer as open from metric_day where grouping = $1 and day < $2 group by key`;
-
-const integerType = 23;
-const textType = 25;
-
-const binaryTypes = {
-  getTypeParser: (type: number) => (value: Buffer) => {
-    if (type === integerType) return value.readInt32BE();
-    return type === textType ? value.toString() : value;
-  },
-};
 
 /** The figures of days, as they are at this moment. */
 export function readMetrics(pool: Pool, request: MetricRequest): Promise<MetricFigures> {
@@ -71,7 +61,9 @@ export function readMetrics(pool: Pool, request: MetricRequest): Promise<MetricF
 async function readIn(client: PoolClient, request: MetricRequest): Promise<MetricFigures> {
   const { grouping, fromDay, untilDay, splitDays } = request;
   // Two statements bring two results, which the types of the client do not know.
-  const begun = (await client.query(beginText)) as unknown as readonly { rows: { tx: number; id: number }[] }[];
+  const begun = (await client.query(beginText)) as unknown as readonly {
+    rows: { tx: number; id: number }[];
+  }[];
   const { tx, id } = begun[1]?.rows[0] ?? { tx: 0, id: 0 };
   const tail = await client.query<{ tickets: string[] }>({
     name: "desk-metric-tail",
@@ -82,15 +74,13 @@ async function readIn(client: PoolClient, request: MetricRequest): Promise<Metri
   const facts =
     tickets.length === 0
       ? []
-      : (await client.query<FactsRow>({ name: "desk-metric-facts", text: factsText, values: [tickets] })).rows;
-  // Binary: as text, PostgreSQL would write every byte as two digits.
+      : (await client.query<FactsRow>({ name: "desk-metric-facts", text: factsText, values: [tickets] }))
+          .rows;
   const days = await client.query<MetricDay>({
     name: "desk-metric-days",
     text: daysText,
     values: [grouping, fromDay, untilDay, splitDays],
-    binary: true,
-    types: binaryTypes,
-  } as { text: string });
+  });
   const open = await client.query<{ key: string; open: number }>({
     name: "desk-metric-open",
     text: openText,
