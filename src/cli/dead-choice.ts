@@ -56,10 +56,9 @@ export function decidedText(
   wanted: readonly number[] | undefined,
   decided: readonly number[],
   became: string,
+  verb: string,
 ): string {
   const count = `${countOf(decided.length, "dead letter")} ${decided.length === 1 ? "is" : "are"} ${became}.`;
   const left = (wanted ?? []).filter((id) => !decided.includes(id));
-  return left.length === 0
-    ? count
-    : `${count} Not dead letters that this can be done to: ${left.join(", ")}.`;
+  return left.length === 0 ? count : `${count} Not dead letters that can be ${verb}: ${left.join(", ")}.`;
 }

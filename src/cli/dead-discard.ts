@@ -32,7 +32,7 @@ export function addDiscard(dead: Command, context: CliContext): void {
       });
       if (discarded === undefined) return context.fail();
       if (options.json === true) printJson(context, { discarded });
-      else printLine(context, decidedText(ids, discarded, "discarded"));
+      else printLine(context, decidedText(ids, discarded, "discarded", "discarded"));
       if ("ids" in which && discarded.length === 0) context.fail();
     },
   );

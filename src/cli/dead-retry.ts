@@ -43,7 +43,7 @@ export function addRetry(dead: Command, context: CliContext): void {
       });
       if (retried === undefined) return context.fail();
       if (options.json === true) printJson(context, { retried });
-      else printLine(context, decidedText(ids, retried, "pending again"));
+      else printLine(context, decidedText(ids, retried, "pending again", "retried"));
       if ("ids" in which && retried.length === 0) context.fail();
     },
   );
