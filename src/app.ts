@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { requireConfig } from "./config/require-config.ts";
 import type { SupportDesk } from "./desk/desk.ts";
 import { openDesk } from "./desk/desk.ts";
+import type { WebhookSending } from "./desk/webhooks.ts";
 import type { Foundation } from "./foundation.ts";
 import { openFoundation } from "./foundation.ts";
 import type { OpenSetup } from "./jobs/connections.ts";
@@ -107,6 +108,7 @@ interface Parts {
   setup: OpenSetup | undefined;
   frontDoor?: FrontDoor;
   desk?: SupportDesk;
+  webhooks?: WebhookSending;
   workers?: Workers;
   timetables?: Timetables;
 }
@@ -130,6 +132,7 @@ async function startApp(
   if (roles.work) {
     parts.workers = await startWorkers(engine);
     parts.timetables = await startTimetables(engine, intake);
+    parts.webhooks = await sendWebhooks(parts, engine, environment, foundation.databaseUrl);
     // Rings that a crash took along are rung again now rather than at the sweeper's next time.
     await sweep(engine, 0);
   }
@@ -158,6 +161,26 @@ async function startApp(
   };
 }
 
+/** Sends from the desk of this process; a process that only works opens it for that, and does not serve it. */
+async function sendWebhooks(
+  parts: Parts,
+  engine: Engine,
+  { webhookAllowHosts }: Environment,
+  databaseUrl: string,
+): Promise<WebhookSending> {
+  const { queue, random, metrics, logger, now } = engine;
+  parts.desk ??= await openDesk({ databaseUrl, logger, now, webhookAllowHosts });
+  const { retentionMs } = engine.setup().config.server;
+  const sending = await parts.desk.sendWebhooks({
+    queue,
+    random,
+    retentionMs,
+    onAttempt: metrics.webhookAttempt,
+  });
+  metrics.onScrape(async (gauges) => gauges.webhooksFailing(await sending.countFailing()));
+  return sending;
+}
+
 interface DoorParts {
   readonly foundation: Foundation;
   readonly engine: Engine;
@@ -176,6 +199,7 @@ async function openDoor(
     logger: engine.logger,
     now: engine.now,
     bootstrapKey: key,
+    webhookAllowHosts: environment.webhookAllowHosts,
   });
   parts.frontDoor = await startFrontDoor({
     engine,
@@ -211,7 +235,11 @@ function builtInDesk(
 /** First nothing new comes in, then what is under way ends, then the door closes behind it: the workers write to the desk to the last. */
 async function closeParts(parts: Parts, withinMs: number): Promise<void> {
   parts.frontDoor?.stopTaking();
-  await Promise.all([parts.timetables?.close(withinMs), parts.workers?.close(withinMs)]);
+  await Promise.all([
+    parts.timetables?.close(withinMs),
+    parts.workers?.close(withinMs),
+    parts.webhooks?.close(withinMs),
+  ]);
   await parts.frontDoor?.close();
   await parts.setup?.close();
   await parts.desk?.close();

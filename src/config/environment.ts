@@ -14,6 +14,8 @@ export interface Environment {
   readonly deskUrl: string | undefined;
   /** Where a test wants this process to end, as `createCrashPoint` takes it; never set outside of one. */
   readonly crashAt: string | undefined;
+  /** Hosts, addresses and ranges that webhooks may go to although they are not public. */
+  readonly webhookAllowHosts: readonly string[];
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
@@ -36,6 +38,9 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     apiKey: read("DESKBRIDGE_API_KEY"),
     host: read("DESKBRIDGE_HOST"),
     deskUrl: read("DESKBRIDGE_URL"),
+    webhookAllowHosts: (read("DESKBRIDGE_WEBHOOK_ALLOW_HOSTS") ?? "")
+      .split(/[\s,]+/)
+      .filter((host) => host !== ""),
     crashAt,
     variables,
   };

@@ -7,6 +7,10 @@ import { createKeyRing } from "./key-ring.ts";
 import { createDeskPlugin } from "./plugin.ts";
 import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
+import type { Write } from "./store/write.ts";
+import { createWebhookAddresses } from "./webhook-address.ts";
+import type { WebhookOptions, WebhookSending } from "./webhooks.ts";
+import { startWebhooks } from "./webhooks.ts";
 
 interface DeskOptions {
   readonly databaseUrl: string;
@@ -17,6 +21,8 @@ interface DeskOptions {
   readonly bootstrapKey?: string;
   /** Connections to the database; 8 unless told. */
   readonly maxConnections?: number;
+  /** Host names, addresses and ranges that webhooks may go to although they are not public; none unless told. */
+  readonly webhookAllowHosts?: readonly string[];
 }
 
 /** The built-in support desk. */
@@ -24,8 +30,10 @@ export interface SupportDesk {
   /** The routes under `/v1`, for the HTTP server. */
   readonly plugin: FastifyPluginAsync;
   readonly keys: ApiKeys;
-  /** Notes the last use of keys and forgets idempotency keys older than 72 hours; runs by itself every minute. */
+  /** Notes the last use of keys forgets idempotency keys older than 72 hours and folds the metrics; runs by itself every minute. */
   readonly maintain: () => Promise<void>;
+  /** Starts sending webhooks in this process; the caller closes it before the desk. */
+  readonly sendWebhooks: (options: WebhookOptions) => Promise<WebhookSending>;
   /** Throws `ledger_unavailable` when the database does not answer. */
   readonly ping: () => Promise<void>;
   /** Close the HTTP server first. */
@@ -38,6 +46,10 @@ export const idempotencyWindowSeconds = 72 * 3600;
 const maintenanceMs = 60_000;
 const pruneBatch = 2000;
 
+/** How long a query of the metrics may have to add up what was written since the last fold. */
+const foldMs = 10_000;
+const foldBatch = 5000;
+
 /** Opens the desk on its own schema of the database, brought up to date first; the caller closes it. */
 export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   const { databaseUrl, logger, now, bootstrapKey, maxConnections = 8 } = options;
@@ -46,42 +58,65 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
     maxConnections,
     onError: (error) => logger.warn({ err: error }, "a database connection of the desk was lost"),
   });
+  const addresses = createWebhookAddresses(options.webhookAllowHosts ?? []);
+  let sending: WebhookSending | undefined;
   const feed = createFeed({
     source: database,
     onFault: (error) => logger.warn({ err: error }, "the change feed could not be read; it is tried again"),
   });
-  const store: DeskStore = {
-    ...database,
-    write: async (request) => {
-      const written = await database.write(request);
-      feed.wake();
-      return written;
-    },
-  };
+  const store = announcing(database, ({ operation }) => {
+    feed.wake();
+    // So that a test or a retry need not wait for the sweeper.
+    if (operation.includes("webhook")) sending?.sweep().catch(() => undefined);
+  });
   const keyRing = createKeyRing({ store, now, bootstrapKey });
   const maintain = async (): Promise<void> => {
     await keyRing.flush();
+    await store.foldMetrics(foldBatch);
     await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
   };
-  const timer = setInterval(() => {
-    maintain().catch((error: unknown) =>
-      logger.warn({ err: error }, "the desk's upkeep failed; it is tried again"),
-    );
-  }, maintenanceMs);
+  const onFault = (error: unknown): void =>
+    logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
+  const timer = setInterval(() => void maintain().catch(onFault), maintenanceMs);
   timer.unref();
+  const folding = setInterval(() => {
+    store
+      .foldMetrics(foldBatch)
+      .catch((error: unknown) =>
+        logger.warn({ err: error }, "the metrics could not be folded; it is tried again"),
+      );
+  }, foldMs);
+  folding.unref();
   return {
-    plugin: createDeskPlugin(store, keyRing, feed),
+    plugin: createDeskPlugin({ store, keys: keyRing, feed, context: { now, webhookAddresses: addresses } }),
     keys: createApiKeys(store, keyRing.forget),
     maintain,
+    sendWebhooks: async (how) => {
+      sending = await startWebhooks({ ...how, store: store.webhooks, feed, addresses, logger, now });
+      return sending;
+    },
     ping: store.ping,
     close: async () => {
       clearInterval(timer);
+      clearInterval(folding);
       feed.close();
       try {
         await keyRing.flush();
       } finally {
         await store.close();
       }
+    },
+  };
+}
+
+/** The store, telling of every write after it was made. */
+function announcing(store: DeskStore, onWritten: (request: Write) => void): DeskStore {
+  return {
+    ...store,
+    write: async (request) => {
+      const written = await store.write(request);
+      onWritten(request);
+      return written;
     },
   };
 }

@@ -1,6 +1,15 @@
 import { AppError } from "../errors.ts";
 
-const prefixes = { ticket: "tkt", message: "msg", contact: "con", order: "ord", key: "key" } as const;
+const prefixes = {
+  ticket: "tkt",
+  message: "msg",
+  contact: "con",
+  identity: "idn",
+  order: "ord",
+  key: "key",
+  webhook: "whk",
+  delivery: "whd",
+} as const;
 
 /** The kinds of objects that have ids of the form `tkt_42`. */
 export type ObjectKind = keyof typeof prefixes;

@@ -1,17 +1,22 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.ts";
 import type { Feed } from "./feed.ts";
+import { locateMoved } from "./found.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { formatObjectId } from "./object-id.ts";
 import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
-import type { Call, ReadRoute, Route, StreamRoute, WriteRoute } from "./route.ts";
+import type { Call, ReadRoute, Route, StreamRoute, WriteContext, WriteRoute } from "./route.ts";
 import { changeRoutes } from "./route-change.ts";
 import { contactRoutes } from "./route-contact.ts";
+import { wholeContactRoutes } from "./route-contact-whole.ts";
+import { csatRoutes } from "./route-csat.ts";
 import { keyRoutes } from "./route-key.ts";
 import { messageRoutes } from "./route-message.ts";
+import { metricRoutes } from "./route-metric.ts";
 import { orderRoutes } from "./route-order.ts";
 import { ticketRoutes } from "./route-ticket.ts";
 import { ticketOrderRoutes } from "./route-ticket-order.ts";
+import { webhookRoutes } from "./route-webhook.ts";
 import type { Caller, Scope } from "./scope.ts";
 import { mayUse } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
@@ -20,11 +25,15 @@ import type { DeskStore } from "./store/store.ts";
 export const routes: readonly Route[] = [
   ...keyRoutes,
   ...contactRoutes,
+  ...wholeContactRoutes,
   ...orderRoutes,
   ...ticketRoutes,
   ...ticketOrderRoutes,
   ...messageRoutes,
+  ...csatRoutes,
+  ...metricRoutes,
   ...changeRoutes,
+  ...webhookRoutes,
 ];
 
 const callerKey = "deskCaller";
@@ -32,8 +41,16 @@ const callerKey = "deskCaller";
 /** All API keys share one space of idempotency keys: a write stays one write when the key it was sent with is renewed. */
 const idempotencyScope = "api";
 
+interface DeskParts {
+  readonly store: DeskStore;
+  readonly keys: KeyRing;
+  readonly feed: Feed;
+  readonly context: WriteContext;
+}
+
 /** The Support API as a plugin of the HTTP server, under `/v1`. */
-export function createDeskPlugin(store: DeskStore, keys: KeyRing, feed: Feed): FastifyPluginAsync {
+export function createDeskPlugin(parts: DeskParts): FastifyPluginAsync {
+  const { keys, feed } = parts;
   return async (server: FastifyInstance) => {
     server.decorateRequest(callerKey);
     // Streams have no end of their own: the server would wait for them.
@@ -47,11 +64,15 @@ export function createDeskPlugin(store: DeskStore, keys: KeyRing, feed: Feed): F
         onRequest: async (request) => {
           request.setDecorator<Caller>(callerKey, await authorize(request, keys, route.scope));
         },
-        handler: (request, reply) => {
-          if ("stream" in route) return handleStream(route, request, reply, feed);
-          return "operation" in route
-            ? handleWrite(route, request, reply, store)
-            : handleRead(route, request, reply, store);
+        handler: async (request, reply) => {
+          try {
+            if ("stream" in route) return await handleStream(route, request, reply, feed);
+            return "operation" in route
+              ? await handleWrite(route, request, reply, parts)
+              : await handleRead(route, request, reply, parts);
+          } catch (error) {
+            throw locateMoved(error, request.url);
+          }
         },
       });
     }
@@ -83,7 +104,7 @@ async function handleRead(
   route: ReadRoute,
   request: FastifyRequest,
   reply: FastifyReply,
-  store: DeskStore,
+  { store }: DeskParts,
 ): Promise<FastifyReply> {
   const { body, version } = await route.read(parseCall(route, request), store);
   if (version !== undefined) {
@@ -113,12 +134,12 @@ async function handleWrite(
   route: WriteRoute,
   request: FastifyRequest,
   reply: FastifyReply,
-  store: DeskStore,
+  { store, context }: DeskParts,
 ): Promise<FastifyReply> {
   const key = parseIdempotencyKey(request.headers["idempotency-key"]);
   const call = parseCall(route, request);
   const ifMatch = route.versioned === true ? parseIfMatch(request.headers["if-match"]) : undefined;
-  const input = route.input(call);
+  const input = route.input(call, context);
   const written = await store.write({
     operation: route.operation,
     input: ifMatch === undefined ? input : { ...input, if_match: ifMatch },

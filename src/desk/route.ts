@@ -4,6 +4,7 @@ import type { Feed } from "./feed.ts";
 import type { StoreInput } from "./input.ts";
 import type { Caller, Scope } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
+import type { WebhookAddresses } from "./webhook-address.ts";
 import type { WriteOperation } from "./store/write.ts";
 
 /** What a route's handler gets: the parts of the request, parsed by the route's schemas. */
@@ -38,7 +39,14 @@ export interface WriteRoute extends RouteFacts {
   readonly operation: WriteOperation;
   /** Whether `If-Match` is looked at. */
   readonly versioned?: boolean;
-  readonly input: (call: Call<unknown, unknown>) => StoreInput;
+  readonly input: (call: Call<unknown, unknown>, context: WriteContext) => StoreInput;
+}
+
+/** What routes that write may ask besides the request. */
+export interface WriteContext {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly webhookAddresses: WebhookAddresses;
 }
 
 export interface ReadRoute extends RouteFacts {
@@ -65,7 +73,11 @@ type Typed<R extends Route, K extends keyof R, F> = Omit<R, K | "query" | "body"
 
 /** Declares a route that writes; the types of its body come from its schema. */
 export function writeRoute<B extends z.ZodType | undefined = undefined>(
-  route: Typed<WriteRoute, "input", (call: Call<undefined, Output<B>>) => StoreInput> & { readonly body?: B },
+  route: Typed<
+    WriteRoute,
+    "input",
+    (call: Call<undefined, Output<B>>, context: WriteContext) => StoreInput
+  > & { readonly body?: B },
 ): Route {
   return route as unknown as WriteRoute;
 }

@@ -92,6 +92,16 @@ export const metricCatalogue = {
     help: "Runs of a poller. Outcome: ok or failed.",
     labels: ["connection", "source", "outcome"],
   },
+  deskbridge_webhook_attempts_total: {
+    kind: "counter",
+    help: "Attempts at sending a webhook of the Support API. Outcome: delivered, retry or failed (given up after 72 hours).",
+    labels: ["outcome"],
+  },
+  deskbridge_webhooks_failing: {
+    kind: "gauge",
+    help: "Webhooks of the Support API whose receiver is failing, over all processes.",
+    labels: [],
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof metricCatalogue;

@@ -19,6 +19,7 @@ export interface Metrics {
   readonly lanesLeased: (target: string, change: number) => void;
   readonly swept: (lanes: number) => void;
   readonly poll: (connection: string, source: string, outcome: "ok" | "failed") => void;
+  readonly webhookAttempt: (outcome: "delivered" | "retry" | "failed") => void;
   /** Names a reading to take when the metrics are asked for. One that fails, or takes too long, keeps its last value and does not hold up the answer. */
   readonly onScrape: (reading: (gauges: Gauges) => void | Promise<void>) => void;
   /** All of it in the Prometheus text format. */
@@ -35,6 +36,7 @@ export interface Gauges {
     target: string,
     depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
   ) => void;
+  readonly webhooksFailing: (count: number) => void;
   readonly rateBudget: (
     account: string,
     usage: { readonly limit: number; readonly used: number; readonly waiting: number } | undefined,
@@ -88,6 +90,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
   const lanesLeased = gauge(registry, "deskbridge_lanes_leased");
   const sweeperLanes = counter(registry, "deskbridge_sweeper_lanes_total");
   const polls = counter(registry, "deskbridge_polls_total");
+  const webhookAttempts = counter(registry, "deskbridge_webhook_attempts_total");
   const members: Members = {
     event: (connection, type, outcome) => events.inc({ connection, type, outcome }),
     hookAnswered: (connection, status, milliseconds) =>
@@ -102,6 +105,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
     },
     rings: (target, outcome, count = 1) => rings.inc({ target, outcome }, count),
     lanesLeased: (target, change) => lanesLeased.inc({ target }, change),
+    webhookAttempt: (outcome) => webhookAttempts.inc({ outcome }),
     swept: (lanes) => sweeperLanes.inc(lanes),
     poll: (connection, source, outcome) => polls.inc({ connection, source, outcome }),
   };
@@ -111,6 +115,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
 function createGauges(registry: Registry): Gauges {
   const appendsWaiting = gauge(registry, "deskbridge_appends_waiting");
   const lanesHeld = gauge(registry, "deskbridge_lanes_held");
+  const webhooksFailing = gauge(registry, "deskbridge_webhooks_failing");
   const queueDepth = gauge(registry, "deskbridge_queue_depth");
   const rateBudget = {
     limit: gauge(registry, "deskbridge_rate_budget_limit"),
@@ -118,6 +123,7 @@ function createGauges(registry: Registry): Gauges {
     waiting: gauge(registry, "deskbridge_rate_budget_waiting"),
   };
   return {
+    webhooksFailing: (count) => webhooksFailing.set(count),
     appendsWaiting: (count) => appendsWaiting.set(count),
     lanesHeld: (target, lanes) => lanesHeld.set({ target }, lanes),
     queueDepth: (target, depth) => {

@@ -42,6 +42,7 @@ export interface DeskStand {
 interface StandOptions {
   readonly logger?: Logger;
   readonly maxBodyBytes?: number;
+  readonly webhookAllowHosts?: readonly string[];
   /** The way to the database, such as through a proxy; straight there unless told. */
   readonly route?: (databaseUrl: string) => Promise<string>;
 }
@@ -56,6 +57,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     logger,
     now: () => now ?? Date.now(),
     bootstrapKey: adminKey,
+    webhookAllowHosts: options.webhookAllowHosts ?? [],
   });
   const server = createHttpServer({ logger, maxBodyBytes });
   await server.register(desk.plugin);

@@ -45,6 +45,7 @@ export function ticketList(filter: TicketFilter, { after, limit }: PageRequest):
   if (filter.updatedAfter !== undefined) {
     conditions.push(["t.updated_at > ?::timestamptz", filter.updatedAfter]);
   }
+  conditions.push(["t.merged_into is null"]);
   return {
     from,
     body: "ticket_json(t)",
@@ -56,24 +57,42 @@ export function ticketList(filter: TicketFilter, { after, limit }: PageRequest):
   };
 }
 
-interface ContactFilter {
-  readonly identities: readonly Omit<Identity, "source">[];
+/** An identity to look for; of any source where none is given. */
+export interface IdentityFilter {
+  readonly kind: Identity["kind"];
   readonly source: string | undefined;
+  readonly value: string;
 }
 
 /** Contacts, newest first; those that have all of the identities. */
-export function contactList(filter: ContactFilter, { after, limit }: PageRequest): ListQuery {
-  const conditions = filter.identities.map(({ kind, value }): [string, ...unknown[]] => {
-    const source = kind === "external" && filter.source !== undefined ? " and i.source = ?" : "";
-    const values = source === "" ? [kind, value] : [kind, value, filter.source];
-    return [
-      `t.id in (select i.contact from contact_identity i where i.kind = ? and i.value = ?${source})`,
-      ...values,
-    ];
+export function contactList(
+  identities: readonly IdentityFilter[],
+  { after, limit }: PageRequest,
+): ListQuery {
+  const conditions = identities.map(({ kind, source, value }): [string, ...unknown[]] => {
+    const sql = "select i.contact from contact_identity i where i.kind = ? and i.value = ?";
+    return source === undefined
+      ? [`t.id in (${sql})`, kind, value]
+      : [`t.id in (${sql} and i.source = ?)`, kind, value, source];
   });
+  conditions.push(["t.merged_into is null and t.erased_at is null"]);
   return {
     from: "contact t",
     body: "contact_json(t)",
+    conditions,
+    sort: "id",
+    descending: true,
+    after,
+    limit,
+  };
+}
+
+/** The orders of a contact, newest first. */
+export function orderList(contact: number, { after, limit }: PageRequest): ListQuery {
+  const conditions: ListQuery["conditions"] = [["t.contact = ?", contact]];
+  return {
+    from: "sales_order t",
+    body: "order_json(t)",
     conditions,
     sort: "id",
     descending: true,
@@ -95,4 +114,23 @@ export function messageList(filter: MessageFilter, { after, limit }: PageRequest
     conditions.push(["t.visibility = ?::message_visibility", filter.visibility]);
   const { descending } = filter;
   return { from: "message t", body: "message_json(t)", conditions, sort: "id", descending, after, limit };
+}
+
+/** Webhooks, newest first. */
+export function webhookList({ after, limit }: PageRequest): ListQuery {
+  const body = "webhook_json(t)::text";
+  return { from: "webhook t", body, conditions: [], sort: "id", descending: true, after, limit };
+}
+
+interface DeliveryFilter {
+  readonly webhook: number;
+  readonly state: string | undefined;
+}
+
+/** The deliveries of a webhook, newest first. */
+export function deliveryList({ webhook, state }: DeliveryFilter, { after, limit }: PageRequest): ListQuery {
+  const conditions: [string, ...unknown[]][] = [["t.webhook = ?", webhook]];
+  if (state !== undefined) conditions.push(["t.state = ?::webhook_state", state]);
+  const body = "webhook_delivery_json(t)";
+  return { from: "webhook_delivery t", body, conditions, sort: "id", descending: true, after, limit };
 }

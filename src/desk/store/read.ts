@@ -6,17 +6,29 @@ export interface Found {
   readonly id: number;
   readonly body: string;
   readonly version: number;
+  /** The id of what it was merged into in the end. */
+  readonly mergedInto?: number | null;
+  readonly erased?: boolean;
 }
 
 const texts = {
-  ticketById: "select ticket_json(t) as body, t.id, t.version from ticket t where t.id = $1",
+  ticketById: `select ticket_json(t) as body, t.id, t.version, case when t.merged_into is not null then surviving_ticket(t.id) end as "mergedInto"
+    from ticket t where t.id = $1`,
   ticketByRef: `select ticket_json(t) as body, t.id, t.version from ticket_ref r join ticket t on t.id = r.ticket
     where r.source = $1 and r.external_id = $2`,
-  contactById: "select contact_json(c) as body, c.id, c.version from contact c where c.id = $1",
+  ticketMetric: "select ticket_metric_json(t) as body, t.id, t.version from ticket t where t.id = $1",
+  businessHours: "select business_hours_json() as body, 1 as id, 1 as version",
+  contactById: `select contact_json(c) as body, c.id, c.version, c.erased_at is not null as erased,
+    case when c.merged_into is not null then survivor_of(c.id) end as "mergedInto" from contact c where c.id = $1`,
+  contactExport: `select contact_export(c.id) as body, c.id, c.version, c.erased_at is not null as erased,
+    case when c.merged_into is not null then survivor_of(c.id) end as "mergedInto" from contact c where c.id = $1`,
   contactByIdentity: `select contact_json(c) as body, c.id, c.version from contact_identity i join contact c on c.id = i.contact
     where i.kind = $1 and i.source = $2 and i.value = $3`,
   orderById: "select order_json(o) as body, o.id, o.version from sales_order o where o.id = $1",
   orderByRef: `select order_json(o) as body, o.id, o.version from sales_order o where o.source = $1 and o.external_id = $2`,
+  webhookById: "select webhook_json(w)::text as body, w.id, w.version from webhook w where w.id = $1",
+  webhookDelivery: `select webhook_delivery_json(d) as body, d.id, null as version from webhook_delivery d
+    where d.id = $1 and d.webhook = $2`,
 } as const;
 
 export type Lookup = keyof typeof texts;

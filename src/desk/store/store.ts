@@ -8,8 +8,13 @@ import type { KeyRow, NewKeyRow } from "./keys.ts";
 import { findKey, insertKey, listKeys, revokeKey, touchKeys } from "./keys.ts";
 import type { ListQuery, Page } from "./list.ts";
 import { listPage } from "./list.ts";
+import { foldMetrics } from "./metrics-fold.ts";
+import type { MetricFigures, MetricRequest } from "./metrics-read.ts";
+import { readMetrics } from "./metrics-read.ts";
 import type { Found, Lookup } from "./read.ts";
 import { find } from "./read.ts";
+import type { WebhookStore } from "./webhooks.ts";
+import { createWebhookStore } from "./webhooks.ts";
 import type { Write, Written } from "./write.ts";
 import { pruneIdempotency, write } from "./write.ts";
 
@@ -20,6 +25,10 @@ export interface DeskStore {
   readonly list: (query: ListQuery) => Promise<Page>;
   readonly readChanges: (request: ChangeRequest) => Promise<ChangePage>;
   readonly feedEnd: () => Promise<FeedPosition>;
+  readonly webhooks: WebhookStore;
+  readonly readMetrics: (request: MetricRequest) => Promise<MetricFigures>;
+  /** Folds what was written since into the figures by day, `batch` changes at a time; returns how many tickets that were. */
+  readonly foldMetrics: (batch: number) => Promise<number>;
   readonly insertKey: (key: NewKeyRow) => Promise<KeyRow>;
   readonly listKeys: () => Promise<readonly KeyRow[]>;
   readonly findKey: (hash: Buffer) => Promise<KeyRow | undefined>;
@@ -71,6 +80,9 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     list: (query) => listPage(pool, query),
     readChanges: (request) => readChanges(pool, request),
     feedEnd: () => feedEnd(pool),
+    webhooks: createWebhookStore(pool),
+    readMetrics: (request) => readMetrics(pool, request),
+    foldMetrics: (batch) => foldMetrics(pool, batch),
     insertKey: (key) => insertKey(pool, key),
     listKeys: () => listKeys(pool),
     findKey: (hash) => findKey(pool, hash),

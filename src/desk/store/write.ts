@@ -7,13 +7,28 @@ export type WriteOperation =
   | "create_contact"
   | "patch_contact"
   | "put_contact"
+  | "add_identity"
+  | "remove_identity"
+  | "merge_contacts"
+  | "unmerge_contact"
+  | "erase_contact"
   | "put_order"
   | "create_ticket"
   | "put_ticket"
   | "patch_ticket"
   | "add_message"
   | "link_order"
-  | "unlink_order";
+  | "unlink_order"
+  | "rate_ticket"
+  | "put_business_hours"
+  | "merge_tickets"
+  | "create_webhook"
+  | "patch_webhook"
+  | "delete_webhook"
+  | "rotate_webhook_secret"
+  | "test_webhook"
+  | "replay_webhook"
+  | "retry_webhook_delivery";
 
 export interface Write {
   readonly operation: WriteOperation;
