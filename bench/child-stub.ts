@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { CallLimit } from "./call-limit.ts";
+import { limiterOf } from "./call-limit.ts";
 import { serveCalls, sharedNow } from "./calls.ts";
 import { readMark } from "./traffic.ts";
 
@@ -10,6 +12,8 @@ export interface Expectation {
   readonly count: number;
   /** How long each answer is held back. */
   readonly delayMs?: number;
+  /** So many calls in any stretch of so many seconds; those above it are refused with 429. */
+  readonly limit?: CallLimit;
 }
 
 export interface Receipts {
@@ -19,6 +23,8 @@ export interface Receipts {
   readonly repeated: number;
   /** Requests that belong to no ticket of the run. */
   readonly strange: readonly string[];
+  /** When requests were refused because there were too many. */
+  readonly refusedAt: readonly number[];
 }
 
 // A support desk that costs next to nothing: it takes down which ticket a request is about and gives a canned answer.
@@ -57,6 +63,8 @@ function createBook() {
   let arrived = 0;
   let repeated = 0;
   let strange: string[] = [];
+  let refusedAt: number[] = [];
+  let limiter = limiterOf(undefined);
   let waiting: { readonly count: number; readonly resolve: (at: number) => void }[] = [];
 
   const expect = (next: Expectation): void => {
@@ -65,6 +73,8 @@ function createBook() {
     arrived = 0;
     repeated = 0;
     strange = [];
+    refusedAt = [];
+    limiter = limiterOf(next.limit);
     waiting = [];
   };
   const arrive = (number: number): void => {
@@ -85,14 +95,26 @@ function createBook() {
     if (arrived >= count) return Promise.resolve(sharedNow());
     return new Promise((resolve) => void waiting.push({ count, resolve }));
   };
-  const receipts = (): Receipts => ({ arrivedAt, repeated, strange: strange.slice(0, 20) });
-  return { expect, takeDown, reached, receipts, delayMs: () => expected.delayMs };
+  /** For how many seconds the sender is to stay away; undefined when it may call. */
+  const refuse = (): number | undefined => {
+    const now = sharedNow();
+    const seconds = limiter(now);
+    if (seconds !== undefined) refusedAt.push(now);
+    return seconds;
+  };
+  const receipts = (): Receipts => ({ arrivedAt, repeated, strange: strange.slice(0, 20), refusedAt });
+  return { expect, takeDown, refuse, reached, receipts, delayMs: () => expected.delayMs };
 }
 
 function createHandlers() {
   const book = createBook();
   const receive = (request: IncomingMessage, response: ServerResponse): void => {
     request.resume().on("end", () => {
+      const stayAway = book.refuse();
+      if (stayAway !== undefined) {
+        response.writeHead(429, { "retry-after": String(stayAway) }).end();
+        return;
+      }
       book.takeDown(request.url ?? "");
       const answer = (): void => void response.writeHead(201, answerHead).end(ticket);
       const delayMs = book.delayMs();

@@ -12,6 +12,7 @@ export const measureNames = [
   "postgres-end-to-end",
   "idle",
   "memory",
+  "budget",
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 
@@ -24,6 +25,8 @@ export interface BenchOptions {
   readonly concurrency: number;
   /** Keep-alive connections of the sender, each with one request under way. */
   readonly connections: number;
+  /** Operations that wait for a desk with a rate limit, and for how long their calls are watched. */
+  readonly budget: { readonly operations: number; readonly seconds: number };
   readonly only: ReadonlySet<MeasureName>;
   readonly json: boolean;
   /** Where CPU profiles of the measured processes go; undefined for none. */
@@ -32,12 +35,14 @@ export interface BenchOptions {
 
 export const help = `npm run -s bench -- [options]
 
-Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; only the desk is a stub. Takes about four minutes.
+Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; only the desk is a stub. Takes about eight minutes.
 
   --events N        events measured in each round (8000)
   --rounds N        rounds, each with everything in it in turn; the median counts (3)
   --concurrency N   calls to the desk at a time, for floor and product alike (20)
   --connections N   connections of the webhook sender (48)
+  --budget-operations N  operations that wait for a desk with a rate limit (2000)
+  --budget-seconds N     how long they are watched, at least 60 (200)
   --only NAMES      some of: ${measureNames.join(", ")}
   --profile DIR     write CPU profiles of the measured processes
   --json            the figures as one JSON object on the last line
@@ -54,6 +59,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       rounds: { type: "string", default: "3" },
       concurrency: { type: "string", default: "20" },
       connections: { type: "string", default: "48" },
+      "budget-operations": { type: "string", default: "2000" },
+      "budget-seconds": { type: "string", default: "200" },
       only: { type: "string", multiple: true },
       profile: { type: "string" },
       json: { type: "boolean", default: false },
@@ -68,6 +75,10 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
     rounds: positive("--rounds", values.rounds),
     concurrency: positive("--concurrency", values.concurrency),
     connections: positive("--connections", values.connections),
+    budget: {
+      operations: positive("--budget-operations", values["budget-operations"]),
+      seconds: positive("--budget-seconds", values["budget-seconds"]),
+    },
     only: parseNames(values.only ?? []),
     json: values.json,
     profile: values.profile,

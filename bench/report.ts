@@ -1,4 +1,5 @@
 import type { CpuPerEvent, Figures } from "./figures.ts";
+import type { BudgetUse } from "./measure-budget.ts";
 import type { Idle } from "./measure-idle.ts";
 import type { Memory } from "./measure-memory.ts";
 import type { Measured, Series, SeriesName } from "./rounds.ts";
@@ -42,6 +43,7 @@ export interface Report {
   readonly ackP99Ms?: number;
   readonly idle?: Idle;
   readonly memory?: Memory;
+  readonly budget?: BudgetUse;
   readonly targets: readonly Target[];
 }
 
@@ -56,7 +58,7 @@ const ratioNames = [
 ] as const satisfies readonly (readonly [string, SeriesName, SeriesName])[];
 
 /** Makes the report of what was measured. What was not measured is left out. */
-export function reportOf({ series, idle, postgresIdle, memory }: Measured): Report {
+export function reportOf({ series, idle, postgresIdle, memory, budget }: Measured): Report {
   const { postgresDrain, postgresEndToEnd, ...rest } = Object.fromEntries(
     Object.entries(series).map(([name, rounds]) => [name, summaryOf(rounds)]),
   ) as Partial<Record<SeriesName, Summary>>;
@@ -74,6 +76,7 @@ export function reportOf({ series, idle, postgresIdle, memory }: Measured): Repo
     ...(acks.length === 0 ? {} : { ackP99Ms: significant(Math.max(...acks)) }),
     ...(idle === undefined ? {} : { idle: rounded(idle) }),
     ...(memory === undefined ? {} : { memory: rounded(memory) }),
+    ...(budget === undefined ? {} : { budget: { ...budget, used: significant(budget.used) } }),
   };
   return { ...found, targets: targetsOf(found) };
 }
@@ -117,7 +120,7 @@ function ratiosOf(series: Series): Pick<Report, "ratios" | "ratioSpread"> {
   return { ratios, ratioSpread };
 }
 
-function targetsOf({ ratios, ackP99Ms, idle, memory }: Omit<Report, "targets">): readonly Target[] {
+function targetsOf({ ratios, ackP99Ms, idle, memory, budget }: Omit<Report, "targets">): readonly Target[] {
   const targets: Target[] = [];
   const atLeast = (name: string, value: number | undefined, least: number): void => {
     if (value !== undefined) targets.push({ name, value, target: `≥ ${least}`, reached: value >= least });
@@ -136,5 +139,7 @@ function targetsOf({ ratios, ackP99Ms, idle, memory }: Omit<Report, "targets">):
     const growth = significant(memory.pending200kMb / memory.pending10kMb);
     atMost("memory with 200,000 pending / with 10,000", growth, 1.1);
   }
+  atLeast("used of a rate limit that calls wait for", budget?.used, 0.95);
+  atMost("refused with 429 after the first minute", budget?.rejected, 0);
   return targets;
 }

@@ -1,3 +1,5 @@
+import { measureBudget } from "./measure-budget.ts";
+import type { BudgetUse } from "./measure-budget.ts";
 import type { FloorClient } from "./child-floor.ts";
 import type { Figures } from "./figures.ts";
 import { measureDrain } from "./measure-drain.ts";
@@ -29,6 +31,7 @@ export interface Measured {
   readonly idle: Idle | undefined;
   readonly postgresIdle: Idle | undefined;
   readonly memory: Memory | undefined;
+  readonly budget: BudgetUse | undefined;
 }
 
 type Measurement = (stage: Stage) => Promise<Partial<Record<SeriesName, Figures>>>;
@@ -76,5 +79,7 @@ export async function measureAll(stage: Stage, note: (line: string) => void): Pr
   const postgresIdle = only.has("idle") ? await measureIdle(stage, "postgres") : undefined;
   if (only.has("memory")) note("memory at rest, with 10,000 and with 200,000 pending");
   const memory = only.has("memory") ? await measureMemory(stage) : undefined;
-  return { series, idle, postgresIdle, memory };
+  if (only.has("budget")) note(`a desk with a rate limit, for ${stage.options.budget.seconds} s`);
+  const budget = only.has("budget") ? await measureBudget(stage) : undefined;
+  return { series, idle, postgresIdle, memory, budget };
 }

@@ -20,7 +20,11 @@ export interface System {
 }
 
 const program = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const config = fileURLToPath(new URL("deskbridge.yaml", import.meta.url));
+/** The configurations of this folder: the desk takes whatever it gets, or it has a rate limit. */
+const configs = {
+  open: fileURLToPath(new URL("deskbridge.yaml", import.meta.url)),
+  limited: fileURLToPath(new URL("deskbridge-limited.yaml", import.meta.url)),
+};
 const readyWithinMs = 60_000;
 
 /** Starts one, with its output in a file so that nobody here has to read it along. Resolves when it serves, or works. */
@@ -29,6 +33,7 @@ export async function startSystem(
   verb: Verb,
   database: Database,
   queue: QueueBackend,
+  config: keyof typeof configs = "open",
 ): Promise<System> {
   const { options, folder } = stage;
   const output = join(folder, `${stage.nextRun(verb)}.log`);
@@ -40,7 +45,8 @@ export async function startSystem(
           `--cpu-prof-dir=${options.profile}`,
           `--cpu-prof-name=${stage.nextRun(verb)}.cpuprofile`,
         ];
-  const args = [verb, "--config", config, "--data", folder, ...(verb === "work" ? [] : ["--port", "0"])];
+  const atPort = verb === "work" ? [] : ["--port", "0"];
+  const args = [verb, "--config", configs[config], "--data", folder, ...atPort];
   const file = openSync(output, "w");
   const child = spawn(process.execPath, [...profile, program, ...args], {
     env: {

@@ -1,9 +1,11 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { limiterOf } from "../../bench/call-limit.ts";
 import type { Receipts } from "../../bench/child-stub.ts";
 import { checkAnswers, checkDesk, CountError } from "../../bench/count-check.ts";
 import { figuresOf } from "../../bench/figures.ts";
 import type { Figures } from "../../bench/figures.ts";
+import { useOf } from "../../bench/measure-budget.ts";
 import { measureNames, parseOptions } from "../../bench/options.ts";
 import { cpuMsOf, parseStat, residentMb } from "../../bench/process-cost.ts";
 import { reportOf } from "../../bench/report.ts";
@@ -17,7 +19,13 @@ function round(perSecond: number, ackP99Ms?: number): Figures {
   return { perSecond, p50Ms: 5, p99Ms: 20, cpuMsPerEvent, ...(ackP99Ms === undefined ? {} : { ackP99Ms }) };
 }
 
-const nothing = { series: {}, idle: undefined, postgresIdle: undefined, memory: undefined };
+const nothing = {
+  series: {},
+  idle: undefined,
+  postgresIdle: undefined,
+  memory: undefined,
+  budget: undefined,
+};
 
 describe("the figures of the benchmark", () => {
   it("take percentiles by nearest rank and medians in the middle", () => {
@@ -93,7 +101,7 @@ describe("the traffic of the benchmark", () => {
 
 describe("the check of the desk's receipts", () => {
   function deskWith(receipts: Partial<Receipts>): Pick<Stage, "stub"> {
-    const all = { arrivedAt: [1, 2, 3], repeated: 0, strange: [], ...receipts };
+    const all = { arrivedAt: [1, 2, 3], repeated: 0, strange: [], refusedAt: [], ...receipts };
     return { stub: { call: async () => all } as unknown as Stage["stub"] };
   }
 
@@ -144,5 +152,38 @@ describe("the command line of the benchmark", () => {
     expect(() => parseOptions(["--only", "flor"])).toThrow("there are floor, ");
     expect(() => parseOptions(["--events", "many"])).toThrow("whole number");
     expect(() => parseOptions(["--fast"])).toThrow("--fast");
+  });
+});
+
+describe("the use of a rate limit", () => {
+  it("is refused by the stub when a stretch of its window holds too many calls, wherever it begins", () => {
+    const limit = limiterOf({ calls: 2, perSeconds: 10 });
+    expect([0, 9_000, 9_500, 10_000, 18_900, 19_000].map(limit)).toEqual([
+      undefined,
+      undefined,
+      1,
+      undefined,
+      1,
+      undefined,
+    ]);
+    expect([0, 0, 0].map(limiterOf(undefined))).toEqual([undefined, undefined, undefined]);
+  });
+
+  it("is a rate from full window to full window, so that whole windows at a time do not flatter it", () => {
+    const arrivedAt = [0, 1, 2, 3].flatMap((window) => [window * 12_500, window * 12_500 + 10]);
+    const receipts = { arrivedAt: [...arrivedAt, null], repeated: 0, strange: [], refusedAt: [5, 70_000] };
+    expect(useOf(receipts, { calls: 2, perSeconds: 10 })).toEqual({
+      used: 0.8,
+      rejected: 1,
+      rejectedBefore: 1,
+      calls: 8,
+      seconds: 38,
+    });
+    expect(useOf({ ...receipts, arrivedAt: [null] }, { calls: 2, perSeconds: 10 }).used).toBe(0);
+  });
+
+  it("misses its targets when too little was used or a call was refused late", () => {
+    const budget = { used: 0.9, rejected: 1, rejectedBefore: 0, calls: 8, seconds: 38 };
+    expect(reportOf({ ...nothing, budget }).targets.map(({ reached }) => reached)).toEqual([false, false]);
   });
 });
