@@ -224,6 +224,18 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Check the id or the path.",
   },
+  moved: {
+    meaning: "The object was merged into another, which is at the address in `Location`.",
+    status: 308,
+    retry: "stop",
+    remedy: "Follow `Location` with the same method and body, and keep the new id.",
+  },
+  gone: {
+    meaning: "The object was erased.",
+    status: 410,
+    retry: "stop",
+    remedy: "Forget the id; it is never given to another object.",
+  },
   conflict: {
     meaning: "The request conflicts with what is stored.",
     status: 409,

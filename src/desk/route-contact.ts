@@ -1,16 +1,29 @@
-import { AppError } from "../errors.ts";
+import { requireFound } from "./found.ts";
 import type { Identity } from "./identity.ts";
-import { emailAddress, identitiesOf, phoneNumber } from "./identity.ts";
+import {
+  emailAddress,
+  identitiesOf,
+  identityOf,
+  newIdentity,
+  phoneNumber,
+  uniqueIdentities,
+} from "./identity.ts";
 import type { StoreInput } from "./input.ts";
 import { parseObjectId } from "./object-id.ts";
 import { formatPage, parseCursor } from "./page.ts";
 import { parsePart } from "./request.ts";
 import type { Route } from "./route.ts";
 import { readRoute, writeRoute } from "./route.ts";
-import type { ContactChange } from "./schema-contact.ts";
+import type { ContactChange, ContactQuery } from "./schema-contact.ts";
 import { contact, contactChange, contactQuery, newContact } from "./schema-contact.ts";
 import { pageOf, ref } from "./schema-text.ts";
+import type { IdentityFilter } from "./store/list-queries.ts";
 import { contactList } from "./store/list-queries.ts";
+
+/** The number of the contact in an address; throws `not_found`. */
+export function addressedContact(params: Readonly<Record<string, string>>): number {
+  return parseObjectId("contact", params.id ?? "");
+}
 
 /** The identity in an address: the sources `email` and `phone` name those, any other is a system with its own ids. */
 function addressedIdentity(params: Readonly<Record<string, string>>): Identity {
@@ -26,8 +39,22 @@ function addressedIdentity(params: Readonly<Record<string, string>>): Identity {
   return { kind: "external", source, value };
 }
 
-function contactInput({ refs, ...facts }: ContactChange): StoreInput {
-  return { ...facts, identities: identitiesOf({ ...facts, refs }) };
+function contactInput({ refs: _refs, ...facts }: ContactChange, identities: readonly Identity[]): StoreInput {
+  return { ...facts, identities };
+}
+
+function filterOf({
+  email,
+  phone,
+  external_id,
+  source,
+  address,
+  channel,
+}: ContactQuery): readonly IdentityFilter[] {
+  const filter: IdentityFilter[] = [...identitiesOf({ email, phone })];
+  if (external_id !== undefined) filter.push({ kind: "external", source, value: external_id });
+  if (address !== undefined) filter.push({ kind: "channel", source: channel, value: address });
+  return filter;
 }
 
 export const contactRoutes: readonly Route[] = [
@@ -39,7 +66,7 @@ export const contactRoutes: readonly Route[] = [
     body: newContact,
     answers: { 201: contact },
     operation: "create_contact",
-    input: ({ body }) => contactInput(body),
+    input: ({ body }) => contactInput(body, identitiesOf(body)),
   }),
   readRoute({
     method: "GET",
@@ -49,13 +76,9 @@ export const contactRoutes: readonly Route[] = [
     query: contactQuery,
     answers: { 200: pageOf(contact) },
     read: async ({ query }, store) => {
-      const { source, limit } = query;
-      const refs = query.external_id === undefined ? [] : [{ source: "", external_id: query.external_id }];
-      const identities = identitiesOf({ email: query.email, phone: query.phone, refs });
       const after = parseCursor(query.cursor, "contacts");
-      return {
-        body: formatPage(await store.list(contactList({ identities, source }, { after, limit })), "contacts"),
-      };
+      const page = await store.list(contactList(filterOf(query), { after, limit: query.limit }));
+      return { body: formatPage(page, "contacts") };
     },
   }),
   readRoute({
@@ -65,7 +88,7 @@ export const contactRoutes: readonly Route[] = [
     summary: "Get a contact",
     answers: { 200: contact },
     read: async ({ params }, store) =>
-      known(await store.find("contactById", [parseObjectId("contact", params.id ?? "")])),
+      requireFound("contact", await store.find("contactById", [addressedContact(params)])),
   }),
   writeRoute({
     method: "PATCH",
@@ -77,8 +100,32 @@ export const contactRoutes: readonly Route[] = [
     operation: "patch_contact",
     versioned: true,
     input: ({ params, body }) => ({
-      ...contactInput(body),
-      contact: parseObjectId("contact", params.id ?? ""),
+      ...contactInput(body, identitiesOf(body)),
+      contact: addressedContact(params),
+    }),
+  }),
+  writeRoute({
+    method: "POST",
+    path: "/v1/contacts/{id}/identities",
+    scope: "contacts:write",
+    summary: "Add an identity, or say whether it is verified; 409 when it belongs to another",
+    body: newIdentity,
+    answers: { 200: contact },
+    operation: "add_identity",
+    versioned: true,
+    input: ({ params, body }) => ({ contact: addressedContact(params), identity: identityOf(body) }),
+  }),
+  writeRoute({
+    method: "DELETE",
+    path: "/v1/contacts/{id}/identities/{identityId}",
+    scope: "contacts:write",
+    summary: "Take an identity away",
+    answers: { 200: contact },
+    operation: "remove_identity",
+    versioned: true,
+    input: ({ params }) => ({
+      contact: addressedContact(params),
+      identity: parseObjectId("identity", params.identityId ?? ""),
     }),
   }),
   readRoute({
@@ -89,7 +136,7 @@ export const contactRoutes: readonly Route[] = [
     answers: { 200: contact },
     read: async ({ params }, store) => {
       const { kind, source, value } = addressedIdentity(params);
-      return known(await store.find("contactByIdentity", [kind, source, value]));
+      return requireFound("contact", await store.find("contactByIdentity", [kind, source, value]));
     },
   }),
   writeRoute({
@@ -106,18 +153,9 @@ export const contactRoutes: readonly Route[] = [
 ];
 
 function putInput(identity: Identity, body: ContactChange): StoreInput {
-  const input = contactInput(body);
-  const others = identitiesOf(body).filter((other) => !isSame(other, identity));
   const primary =
-    identity.kind === "external" ? {} : { [identity.kind]: body[identity.kind] ?? identity.value };
-  return { ...input, ...primary, identities: [identity, ...others] };
-}
-
-function isSame(one: Identity, other: Identity): boolean {
-  return one.kind === other.kind && one.source === other.source && one.value === other.value;
-}
-
-function known<T>(found: T | undefined): T {
-  if (found === undefined) throw new AppError("not_found", "there is no such contact");
-  return found;
+    identity.kind === "email" || identity.kind === "phone"
+      ? { [identity.kind]: body[identity.kind] ?? identity.value }
+      : {};
+  return { ...contactInput(body, uniqueIdentities([identity, ...identitiesOf(body)])), ...primary };
 }

@@ -1,4 +1,4 @@
-import { AppError } from "../errors.ts";
+import { requireFound } from "./found.ts";
 import { orderInput } from "./input.ts";
 import { parseObjectId } from "./object-id.ts";
 import { formatPage, parseCursor } from "./page.ts";
@@ -36,7 +36,7 @@ export const orderRoutes: readonly Route[] = [
     answers: { 200: order },
     read: async ({ params }, store) => {
       const { source, external_id } = addressedRef(params);
-      return known(await store.find("orderByRef", [source, external_id]));
+      return requireFound("order", await store.find("orderByRef", [source, external_id]));
     },
   }),
   readRoute({
@@ -46,7 +46,7 @@ export const orderRoutes: readonly Route[] = [
     summary: "Get an order",
     answers: { 200: order },
     read: async ({ params }, store) =>
-      known(await store.find("orderById", [parseObjectId("order", params.id ?? "")])),
+      requireFound("order", await store.find("orderById", [parseObjectId("order", params.id ?? "")])),
   }),
   readRoute({
     method: "GET",
@@ -57,15 +57,10 @@ export const orderRoutes: readonly Route[] = [
     answers: { 200: pageOf(ticket) },
     read: async ({ params, query }, store) => {
       const id = parseObjectId("order", params.id ?? "");
-      known(await store.find("orderById", [id]));
+      requireFound("order", await store.find("orderById", [id]));
       const after = parseCursor(query.cursor, sort);
       const page = await store.list(ticketList({ order: id, sort }, { after, limit: query.limit }));
       return { body: formatPage(page, sort) };
     },
   }),
 ];
-
-function known<T>(found: T | undefined): T {
-  if (found === undefined) throw new AppError("not_found", "there is no such order");
-  return found;
-}

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { AppError } from "../errors.ts";
+import { requireFound } from "./found.ts";
 import type { StoreInput } from "./input.ts";
 import { ticketInput } from "./input.ts";
 import { parseObjectId, readObjectId } from "./object-id.ts";
@@ -43,8 +43,7 @@ export async function findTicket(params: Params, store: DeskStore): Promise<Foun
     params.id === undefined
       ? await findByRef(addressedRef(params), store)
       : await store.find("ticketById", [parseObjectId("ticket", params.id)]);
-  if (found === undefined) throw new AppError("not_found", "there is no such ticket");
-  return found;
+  return requireFound("ticket", found);
 }
 
 /** `tags` of a change are the whole new list. */

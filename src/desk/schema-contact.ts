@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { emailAddress, identitiesOf, phoneNumber } from "./identity.ts";
+import { emailAddress, identitiesOf, newIdentity, phoneNumber } from "./identity.ts";
 import * as field from "./schema-text.ts";
 
 /** A contact as it is answered. */
@@ -10,8 +10,12 @@ export const contact = z.strictObject({
   phone: z.string().nullable(),
   identities: z.array(
     z.strictObject({
-      type: z.enum(["email", "phone", "external"]),
-      source: z.string().nullable(),
+      id: z.string(),
+      type: z.enum(["email", "phone", "external", "channel"]),
+      source: z
+        .string()
+        .nullable()
+        .describe("the system of an external id, the channel of an address in one"),
       value: z.string(),
       verified: z.boolean(),
     }),
@@ -31,12 +35,16 @@ const facts = {
 };
 
 /** Body of `PATCH`, and of `PUT by-ref`, whose address names one identity more. */
-export const contactChange = z.strictObject({ ...facts, refs: z.array(field.ref).max(20).optional() });
+export const contactChange = z.strictObject({
+  ...facts,
+  refs: z.array(field.ref).max(20).optional(),
+  identities: z.array(newIdentity).max(50).optional().describe("are added; those that are there stay"),
+});
 export type ContactChange = z.output<typeof contactChange>;
 
 /** Body of `POST`. */
 export const newContact = contactChange.refine((body) => identitiesOf(body).length > 0, {
-  message: "one of email, phone or refs is needed",
+  message: "one of email, phone, refs or identities is needed",
 });
 
 /** A requester or customer inside another request: recognised by `id` or by the first identity that somebody has, made when nobody has any. */
@@ -58,6 +66,9 @@ export const contactQuery = z.strictObject({
   phone: phoneNumber.optional(),
   external_id: field.externalId.optional(),
   source: field.sourceName.optional().describe("narrows `external_id` to one system"),
+  address: field.externalId.optional().describe("in a channel"),
+  channel: field.sourceName.optional().describe("narrows `address` to one channel"),
   limit: field.pageLimit,
   cursor: field.pageCursor,
 });
+export type ContactQuery = z.output<typeof contactQuery>;

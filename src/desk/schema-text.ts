@@ -42,6 +42,9 @@ export const objectId = (kind: ObjectKind) =>
 export const pageLimit = z.coerce.number<string>().int().min(1).max(200).default(50);
 export const pageCursor = z.string().max(500).optional().describe("`next_cursor` of the page before");
 
+/** The query of a list without filters. */
+export const listQuery = z.strictObject({ limit: pageLimit, cursor: pageCursor });
+
 /** A list as it is answered; `next_cursor` is null on the last page. */
 export const pageOf = <T extends z.ZodType>(item: T) =>
   z.strictObject({ data: z.array(item), next_cursor: z.string().nullable() });

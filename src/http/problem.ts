@@ -42,11 +42,15 @@ export function toProblem(error: AppError, requestId: string): Problem {
   };
 }
 
-/** Answers with an error's problem document. `Retry-After` is set where the error says how long, and on every 503. */
+/**
+ * Answers with an error's problem document. `Retry-After` is set where the error says how long, and on every 503; `Location` is
+ * `details.location` of the error.
+ */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
   const { status } = errorCatalogue[error.code];
   const waitMs = error.retryAfterMs ?? (status === 503 ? 1000 : undefined);
   if (waitMs !== undefined) void reply.header("retry-after", Math.ceil(waitMs / 1000));
+  if (typeof error.details.location === "string") void reply.header("location", error.details.location);
   if (status === 401) void reply.header("www-authenticate", "Bearer");
   return reply
     .code(status)

@@ -4,9 +4,11 @@ import { isRepeatable, repeatOnDeadlock, toLedgerError } from "../../ledger/faul
 
 /** What the functions of the migrations raise. */
 const codeByState: Readonly<Record<string, ErrorCode>> = {
+  DK308: "moved",
   DK400: "bad_request",
   DK404: "not_found",
   DK409: "conflict",
+  DK410: "gone",
   DK412: "precondition_failed",
   DK422: "idempotency_mismatch",
 };
@@ -24,8 +26,7 @@ function toStoreError(error: unknown): AppError {
   if (typeof code !== "string") return toLedgerError(error);
   const ours = codeByState[code];
   if (ours !== undefined) {
-    const details = ours === "conflict" ? { conflictingIds: JSON.parse(String(detail)) as unknown } : {};
-    return new AppError(ours, String(message), { details });
+    return new AppError(ours, String(message), { details: detailsOf(ours, String(detail)) });
   }
   // A deadlock that came again on every try is, to the caller, the same as a wait that was too long.
   if (code === lockTimeout || isRepeatable(error)) {
@@ -38,6 +39,11 @@ function toStoreError(error: unknown): AppError {
   if (code.startsWith("22"))
     return new AppError("bad_request", "a value of the request cannot be stored", { cause: error });
   return toLedgerError(error);
+}
+
+function detailsOf(code: ErrorCode, detail: string): Readonly<Record<string, unknown>> {
+  if (code === "conflict") return { conflictingIds: JSON.parse(detail) as unknown };
+  return code === "moved" ? { movedTo: detail } : {};
 }
 
 /** Runs a statement, again where the database broke a deadlock with it; throws its fault as an `AppError`. */
