@@ -1,5 +1,5 @@
-import { AppError } from "deskbridge/sdk";
-import type { ConnectorContext, HttpClient, HttpRequest, HttpResponse, RateReader } from "deskbridge/sdk";
+import { AppError, usedOfLimitHeader } from "deskbridge/sdk";
+import type { ConnectorContext, HttpClient, HttpRequest, HttpResponse } from "deskbridge/sdk";
 import { z } from "zod";
 import { addressOf } from "./config.ts";
 import type { Config } from "./config.ts";
@@ -8,8 +8,16 @@ import { pageOf, parseAnswer } from "./object.ts";
 /** The account's API. Throws classified errors, as `HttpClient` does. */
 export interface GorgiasApi {
   readonly request: (request: HttpRequest) => Promise<HttpResponse>;
-  /** Pages of a list, each one call, in the list's own order. */
+  /** One page of a list, from `cursor` on; the first one unless told. */
+  readonly page: <T extends z.ZodType>(list: ListRequest<T>, cursor?: string) => Promise<ListPage<T>>;
+  /** All pages of a list, each one call, in the list's own order. */
   readonly pages: <T extends z.ZodType>(list: ListRequest<T>) => AsyncIterable<readonly z.output<T>[]>;
+}
+
+export interface ListPage<T extends z.ZodType> {
+  readonly rows: readonly z.output<T>[];
+  /** Where the next page begins; undefined for the last one. */
+  readonly next: string | undefined;
 }
 
 export interface ListRequest<T extends z.ZodType> {
@@ -24,13 +32,15 @@ export interface ListRequest<T extends z.ZodType> {
 const tokenPath = "/oauth/token";
 /** A token is renewed this long before it ends. */
 const renewalMs = 60_000;
+/** Tells how much of the limit is used, as `10/40`. */
+const limitHeader = "x-gorgias-account-api-call-limit";
 /** The most that a list gives at once. */
 const pageSize = 100;
 
 export function createApi(settings: Config, context: ConnectorContext): GorgiasApi {
   const http = context.http({
     baseUrl: addressOf(settings),
-    budget: { weight: ({ path }) => (path === tokenPath ? 0 : 1), read: readLimit },
+    budget: { weight: ({ path }) => (path === tokenPath ? 0 : 1), read: usedOfLimitHeader(limitHeader) },
   });
   const credential = createCredential(settings, http, context.now);
   const send = async (request: HttpRequest): Promise<HttpResponse> =>
@@ -45,39 +55,34 @@ export function createApi(settings: Config, context: ConnectorContext): GorgiasA
       return send(asked);
     }
   };
-  return { request, pages: (list) => readPages(request, list) };
+  const page: GorgiasApi["page"] = async (list, cursor) => readPage(request, list, cursor);
+  return {
+    request,
+    page,
+    pages: async function* (list) {
+      let cursor: string | undefined;
+      do {
+        const { rows, next } = await page(list, cursor);
+        yield rows;
+        cursor = next;
+      } while (cursor !== undefined);
+    },
+  };
 }
 
-async function* readPages<T extends z.ZodType>(
+async function readPage<T extends z.ZodType>(
   request: GorgiasApi["request"],
   { path, item, what, query, signal }: ListRequest<T>,
-): AsyncGenerator<readonly z.output<T>[]> {
-  let cursor: string | undefined;
-  for (;;) {
-    const answer = await request({
-      method: "GET",
-      path,
-      query: { limit: pageSize, ...query, cursor },
-      signal,
-    });
-    const { data, meta } = parseAnswer(pageOf(item), `a list of ${what}`, answer);
-    yield data;
-    const next = meta?.next_cursor ?? undefined;
-    if (next === undefined || next === "") return;
-    if (next === cursor) {
-      throw new AppError("target_protocol", `the next page of Gorgias's list of ${what} is the page itself`);
-    }
-    cursor = next;
+  cursor: string | undefined,
+): Promise<ListPage<T>> {
+  const answer = await request({ method: "GET", path, query: { limit: pageSize, ...query, cursor }, signal });
+  const { data, meta } = parseAnswer(pageOf(item), `a list of ${what}`, answer);
+  const next = meta?.next_cursor === "" ? undefined : (meta?.next_cursor ?? undefined);
+  if (next !== undefined && next === cursor) {
+    throw new AppError("target_protocol", `the next page of Gorgias's list of ${what} is the page itself`);
   }
+  return { rows: data, next };
 }
-
-/** The vendor tells how much of the limit is used as `10/40`. */
-export const readLimit: RateReader = ({ headers }) => {
-  const told = /^\s*(\d+)\s*\/\s*(\d+)\s*$/.exec(headers["x-gorgias-account-api-call-limit"] ?? "");
-  if (told === null) return undefined;
-  const [used, limit] = [Number(told[1]), Number(told[2])];
-  return { limit, remaining: Math.max(limit - used, 0) };
-};
 
 interface Credential {
   /** The value of `authorization`. */

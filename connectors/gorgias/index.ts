@@ -1,13 +1,16 @@
 import { createTicketOperations, defineConnector } from "deskbridge/sdk";
 import { createApi } from "./api.ts";
+import { checkAccount } from "./check.ts";
 import { addressOf, config } from "./config.ts";
 import { createContactOperation } from "./contact.ts";
 import { createCustomers } from "./customer.ts";
 import { createTicketActions } from "./desk.ts";
+import { createTicketSource } from "./source-tickets.ts";
+import { createWebhook } from "./webhook.ts";
 
 export default defineConnector({
   name: "gorgias",
-  description: "Gorgias: tickets, messages and customers of a Gorgias account.",
+  description: "Gorgias: a desk for tickets, messages and customers, and what happens to its tickets.",
   config,
   open: (settings, context) => {
     const api = createApi(settings, context);
@@ -15,6 +18,7 @@ export default defineConnector({
     const { "ticket.reply": reply, ...tickets } = createTicketOperations(
       createTicketActions(settings, api, customers),
     );
+    const { webhook } = settings;
     return {
       desk: {
         idempotency: { kind: "lookup", lagSeconds: settings.lookupLagSeconds },
@@ -24,10 +28,14 @@ export default defineConnector({
           "contact.upsert": createContactOperation(api, customers),
         },
       },
+      ...(webhook === undefined ? {} : { webhook: createWebhook(settings, webhook) }),
+      sources: { tickets: createTicketSource(settings, api, context.now) },
       rateLimit: {
         calls: settings.auth.method === "key" ? 40 : 80,
         perSeconds: settings.enterprise ? 10 : 20,
+        account: addressOf(settings),
       },
+      check: (signal) => checkAccount(settings, api, context.connection, signal),
     };
   },
 });

@@ -68,9 +68,10 @@ export function pageOf<T extends z.ZodType>(item: T) {
 /** One of Gorgias's times as RFC 3339 in UTC with all its digits: without an offset they are in UTC. Undefined for what is no time. */
 export function instantOf(text: string | null | undefined): string | undefined {
   const [, local, offset] =
-    /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:?\d\d)?$/.exec(text ?? "") ?? [];
+    /^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?)(Z|[+-]\d\d:?\d\d)?$/.exec(text ?? "") ?? [];
   if (local === undefined) return undefined;
-  if (offset === undefined || offset === "Z" || /^[+-]00:?00$/.test(offset)) return `${local}Z`;
+  if (offset === undefined || offset === "Z" || /^[+-]00:?00$/.test(offset))
+    return `${local.replace(" ", "T")}Z`;
   const at = Date.parse(text ?? "");
   return Number.isNaN(at) ? undefined : new Date(at).toISOString();
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { pageOf, refuse } from "./gorgias-answer.ts";
 import type { GorgiasAnswer, Json } from "./gorgias-answer.ts";
-import { answerCustomers } from "./gorgias-customers.ts";
+import { answerCustomers, createCustomer } from "./gorgias-customers.ts";
 import { createGorgiasState } from "./gorgias-state.ts";
 import type { GorgiasBehaviour, GorgiasState, StubMessage, StubTicket } from "./gorgias-state.ts";
 import { answerTickets } from "./gorgias-tickets.ts";
@@ -20,6 +20,8 @@ export interface GorgiasStub extends StubServer {
   readonly ticketsWith: (externalId: string) => readonly StubTicket[];
   /** Over all tickets, in the order in which they came. */
   readonly messagesWith: (externalId: string) => readonly StubMessage[];
+  /** Puts a ticket there whose last change was at this time. */
+  readonly addTicket: (facts: { readonly at: number } & Partial<StubTicket>) => StubTicket;
   /** Puts a ticket's messages into another and does away with it, as a merge does. */
   readonly merge: (from: number, into: number) => void;
 }
@@ -60,11 +62,36 @@ export async function openGorgiasStub({ faults, ...given }: GorgiasStubOptions =
     ticketsWith: (externalId) => tickets().filter(({ external_id }) => external_id === externalId),
     messagesWith: (externalId) =>
       tickets().flatMap(({ messages }) => messages.filter(({ external_id }) => external_id === externalId)),
+    addTicket: ({ at, ...facts }) => addTicket(state, at, facts),
     merge: (from, into) => {
       state.tickets.get(into)?.messages.push(...(state.tickets.get(from)?.messages ?? []));
       state.tickets.delete(from);
     },
   };
+}
+
+function addTicket(state: GorgiasState, at: number, facts: Partial<StubTicket>): StubTicket {
+  const time = state.timestamp(at);
+  const ticket: StubTicket = {
+    id: state.newId(),
+    external_id: null,
+    status: "open",
+    priority: "normal",
+    subject: null,
+    customer: createCustomer(state, {}),
+    tags: [],
+    custom_fields: {},
+    meta: null,
+    created_datetime: time,
+    updated_datetime: time,
+    closed_datetime: null,
+    trashed_datetime: null,
+    messages: [],
+    shownAt: at,
+    ...facts,
+  };
+  state.tickets.set(ticket.id, ticket);
+  return ticket;
 }
 
 function answer(request: StubRequest, state: GorgiasState, behaviour: GorgiasBehaviour): GorgiasAnswer {
