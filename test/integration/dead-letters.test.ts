@@ -6,6 +6,8 @@ import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/postgres.ts";
 import type { LedgerReader } from "../../src/ledger/reader.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
+import { startDeskWorker } from "../support/desk-worker.ts";
+import { flowOf } from "../support/engine.ts";
 import { appendOf, failedFulfillment } from "../support/events.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
 import { freshDatabase } from "../support/postgres.ts";
@@ -173,6 +175,40 @@ describe("a dead delivery that holds its lane", () => {
     expect(await ledger.prune(later, 10, signal)).toBe(1);
     const { rows } = await ledger.pool.query("select count(*)::int as n from intervention");
     expect(rows).toEqual([{ n: 0 }]);
+  });
+});
+
+describe("workers of several processes", () => {
+  const flow = flowOf({
+    onDead: "hold",
+    map: (event) => [{ name: "ticket.note", input: { key: event.subject, message: event.id } }],
+  });
+  const workAll = async (
+    left: number,
+    refuses?: (call: string) => boolean,
+  ): Promise<readonly (readonly string[])[]> => {
+    const workers = await Promise.all(ledgers.map((one) => startDeskWorker(one, flow, refuses)));
+    await Promise.all(workers.map((worker) => worker.work(["1", "2"], left)));
+    return workers.map((worker) => worker.calls);
+  };
+
+  it("leave a held lane alone, work the others off, and go on in order once it was decided", async () => {
+    await append("e1", "e2", "e3");
+    await ledger.append(appendOf(failedFulfillment("e9", "2")));
+    const first = await workAll(2, (call) => call.endsWith("e1"));
+    expect(first.flat()).toEqual(["note order/2 e9"]);
+    const [letter] = await reader.deadLetters({ limit: 10 });
+    expect(letter).toMatchObject({ eventId: "e1", holds: true, waiting: 2 });
+    const way = (await reader.deadLetter(letter?.id ?? 0))?.way.deliveries[0];
+    expect(way?.history[0]?.operations).toEqual([
+      { name: "ticket.note", input: { key: "order/1", message: "e1" } },
+    ]);
+    expect((await workAll(2)).flat()).toEqual([]);
+    await deadLetters.retry({ all: true });
+    const after = await workAll(0);
+    expect(after.filter((calls) => calls.length > 0)).toEqual([
+      ["note order/1 e1", "note order/1 e2", "note order/1 e3"],
+    ]);
   });
 });
 

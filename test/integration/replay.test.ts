@@ -1,21 +1,19 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import type { Flow } from "../../src/flows/flow.ts";
-import { startWorker } from "../../src/jobs/worker.ts";
 import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/postgres.ts";
 import type { LedgerReader } from "../../src/ledger/reader.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
 import type { Replays } from "../../src/ledger/replay.ts";
 import { createReplays } from "../../src/ledger/replay.ts";
-import type { Ring, RingOutcome } from "../../src/queue/queue.ts";
 import { planReplay } from "../../src/schedule/replay-plan.ts";
 import type { EventPlan } from "../../src/schedule/replay-plan.ts";
 import type { ReplayCounts, ReplayRequest } from "../../src/schedule/replay.ts";
 import { replay } from "../../src/schedule/replay.ts";
-import type { EffectCall, EffectReceipt } from "../../src/sdk/desk.ts";
-import type { RingCall } from "../support/engine.ts";
-import { flowOf, testEngine } from "../support/engine.ts";
+import type { DeskWorker } from "../support/desk-worker.ts";
+import { startDeskWorker } from "../support/desk-worker.ts";
+import { flowOf } from "../support/engine.ts";
 import { appendOf, failedFulfillment } from "../support/events.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
 import { freshDatabase } from "../support/postgres.ts";
@@ -50,64 +48,19 @@ const twoSteps: Flow = flowOf({
 });
 const { signal } = new AbortController();
 
-interface Desk {
-  /** What was carried out, in order. */
-  readonly calls: string[];
-  readonly rings: RingCall[];
-  readonly ring: (...orders: string[]) => Promise<void>;
+interface ReplayingDesk extends DeskWorker {
   readonly replay: (facts?: Partial<ReplayRequest>) => Promise<ReplayCounts>;
 }
 
-/** A worker for a desk that refuses what `refuses` says. */
-async function startDesk(flow: Flow, refuses: (call: string) => boolean = () => false): Promise<Desk> {
-  const calls: string[] = [];
-  const does =
-    (name: string) =>
-    async (input: unknown, _call: EffectCall): Promise<EffectReceipt> => {
-      const { key, message = "" } = input as { key: string; message?: string };
-      const call = `${name} ${key} ${message}`.trim();
-      if (refuses(call)) throw new AppError("target_rejected", "no");
-      calls.push(call);
-      return { result: "updated", kind: "ticket", id: key };
-    };
-  let handler: ((ring: Ring, abort: AbortSignal) => Promise<RingOutcome>) | undefined;
-  const engine = testEngine({
-    flows: [flow],
-    connections: {
-      desk: {
-        desk: {
-          // It says that it knows keys and looks at none: our own record alone keeps an operation from being sent again.
-          idempotency: { kind: "key", windowSeconds: 3600 },
-          operations: { "ticket.close": does("close"), "ticket.note": does("note") },
-        },
-      },
-    },
-    ledger,
-    queue: {
-      work: async (_target, _concurrency, handle) => {
-        handler = handle;
-        return { close: async () => undefined };
-      },
-      depth: async () => ({ waiting: 0, active: 0, delayed: 0 }),
-      flush: async () => undefined,
-    },
-  });
-  const worker = await startWorker(engine, "desk", 4);
-  const ring = async (...orders: string[]): Promise<void> => {
-    const lanes = orders.map((order) => `order/${order}`);
-    await handler?.({ target: "desk", lanes, priority: "live" }, signal);
-    await vi.waitFor(async () => expect((await reader.counts()).deliveries.pending).toBe(0), {
-      timeout: 10_000,
-    });
-    await worker.close(5000);
-  };
+async function startDesk(flow: Flow, refuses?: (call: string) => boolean): Promise<ReplayingDesk> {
+  const desk = await startDeskWorker(ledger, flow, refuses);
   const run = (facts: Partial<ReplayRequest> = {}): Promise<ReplayCounts> =>
     replay(
       { flow, since: "2026-01-01T00:00:00Z", until: "2100-01-01T00:00:00Z", ...facts },
-      { replays, queue: engine.queue, onProgress: () => undefined },
+      { replays, queue: desk.engine.queue, onProgress: () => undefined },
       signal,
     );
-  return { calls, rings: engine.rings, ring, replay: run };
+  return { ...desk, replay: run };
 }
 
 async function append(order: string, ...ids: readonly string[]): Promise<void> {
@@ -126,7 +79,7 @@ describe("a replay", () => {
     await append("1", "e1", "e2");
     await append("2", "e3");
     const before = await startDesk(twoSteps, (call) => call === "note order/1 about e1");
-    await before.ring("1", "2");
+    await before.work(["1", "2"]);
     expect(before.calls).toEqual(
       expect.arrayContaining(["close order/1", "close order/1", "note order/1 about e2", "close order/2"]),
     );
@@ -136,7 +89,7 @@ describe("a replay", () => {
     expect(after.rings.map(({ lanes, options }) => [lanes, options.priority])).toEqual([
       [["order/1", "order/2"], "backfill"],
     ]);
-    await after.ring("1", "2");
+    await after.work(["1", "2"]);
     expect(after.calls).toEqual(["note order/1 about e1"]);
     const [way] = await reader.wayOf("e1");
     expect(way?.deliveries).toMatchObject([
@@ -154,7 +107,7 @@ describe("a replay", () => {
     await ledger.append({ ...appendOf(failedFulfillment("e1", "1")), deliveries: [] });
     const desk = await startDesk(twoSteps);
     expect(await desk.replay()).toMatchObject({ replayed: 1 });
-    await desk.ring("1");
+    await desk.work(["1"]);
     expect(desk.calls).toEqual(["close order/1", "note order/1 about e1"]);
   });
 
@@ -162,7 +115,7 @@ describe("a replay", () => {
     await append("1", "e1");
     const first = await startDesk(twoSteps);
     expect(await first.replay()).toMatchObject({ replayed: 0, pending: 1 });
-    await first.ring("1");
+    await first.work(["1"]);
     const both = await Promise.all([first.replay(), first.replay()]);
     expect(both.map(({ replayed }) => replayed).sort()).toEqual([0, 1]);
   });
@@ -204,7 +157,7 @@ describe("a replay", () => {
     await append("1", "e1", "e2");
     await append("9", "e3");
     const desk = await startDesk(twoSteps, (call) => call === "note order/1 about e1");
-    await desk.ring("1", "9");
+    await desk.work(["1", "9"]);
     await append("9", "e4");
     const [first, second, third, fourth] = await planned({
       ...twoSteps,
