@@ -1,5 +1,6 @@
 import type { Engine, OpenConnection } from "../jobs/engine.ts";
 import type { Intake } from "../jobs/intake.ts";
+import { runWithCallContext } from "../sdk/call-context.ts";
 import { sourceOf } from "./poller.ts";
 
 interface BackfillRequest {
@@ -44,9 +45,19 @@ export function parseBackfillCursor(name: string): BackfillSpan | undefined {
 /**
  * Reads a stretch of a source's history and stores it behind live traffic. Keeps a cursor of its own, so the same request goes on where it was
  * cut off, and the cursor of live polling stays where it is. A backfill that is complete leaves its cursor at `until`; one that was cut off
- * returns, or rejects with the fault of the call that was under way, and leaves it before.
+ * returns, or rejects with the fault of the call that was under way, and leaves it before. Where the connection has a rate limit, calls of
+ * live traffic go first.
  */
-export async function backfill(
+export function backfill(
+  engine: Engine,
+  intake: Intake,
+  request: BackfillRequest,
+  signal: AbortSignal,
+): Promise<BackfillProgress> {
+  return runWithCallContext({ priority: "backfill" }, () => readStretch(engine, intake, request, signal));
+}
+
+async function readStretch(
   engine: Engine,
   intake: Intake,
   request: BackfillRequest,
