@@ -36,7 +36,7 @@ const faultErrors: Readonly<Record<WriteFault, AppError>> = {
   nonsense: new AppError("target_protocol", "success with a nonsense body"),
 };
 
-export function createLookupDesk(lagSeconds = 5): LookupDesk {
+export function createLookupDesk(lagSeconds = 5, callSeconds = 30): LookupDesk {
   const tickets: HeldTicket[] = [];
   const faults: (WriteFault | undefined)[] = [];
   const calls: string[] = [];
@@ -100,6 +100,6 @@ export function createLookupDesk(lagSeconds = 5): LookupDesk {
       });
     },
   };
-  const idempotency = { kind: "lookup", lagSeconds } as const;
+  const idempotency = { kind: "lookup", lagSeconds, callSeconds } as const;
   return { desk: { idempotency, operations: createTicketOperations(actions) }, tickets, faults, calls };
 }
