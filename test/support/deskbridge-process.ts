@@ -12,6 +12,10 @@ export interface ProcessOptions {
   readonly config: string;
   /** All the variables that the process gets, besides `PATH` and `HOME`. */
   readonly variables: Readonly<Record<string, string>>;
+  /** The program, for one with other connectors than those of the project. */
+  readonly program?: string;
+  /** Options of Node.js, such as `--import`. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** How a process ended. */
@@ -22,7 +26,8 @@ export interface ProcessEnd {
 
 /** A deskbridge in a process of its own. */
 export interface DeskbridgeProcess {
-  /** Where it answers; empty for `work`. */
+  readonly pid: number;
+  /** Where it answers; empty for `work`, and before it does. */
   readonly url: string;
   /** Everything that it has written so far. */
   readonly output: () => string;
@@ -41,22 +46,28 @@ export interface DeskbridgeHome {
   readonly dataDir: string;
   /** Starts a process. It is ready when this resolves; one that serves takes a free port. */
   readonly start: (options: ProcessOptions) => Promise<DeskbridgeProcess>;
+  /** Starts a process and does not wait until it is ready, which it may never be. */
+  readonly launch: (options: ProcessOptions) => DeskbridgeProcess;
   /** Ends what still runs, an embedded PostgreSQL that a kill left behind too, and removes the data. */
   readonly remove: () => Promise<void>;
 }
 
-const program = resolve(import.meta.dirname, "../../src/main.ts");
+const ownProgram = resolve(import.meta.dirname, "../../src/main.ts");
 const readyWithinMs = 60_000;
 const printedWithinMs = 60_000;
 
 export async function deskbridgeHome(): Promise<DeskbridgeHome> {
   const folder = await temporaryDataDir();
   const processes: DeskbridgeProcess[] = [];
+  const launchHere = (options: ProcessOptions): DeskbridgeProcess => {
+    const launched = launch(folder.path, options);
+    processes.push(launched);
+    return launched;
+  };
   return {
     dataDir: folder.path,
     start: async (options) => {
-      const started = launch(folder.path, options);
-      processes.push(started);
+      const started = launchHere(options);
       if (options.verb === "work") await started.printed("deskbridge is at work");
       else {
         await started.printed("deskbridge is up at ");
@@ -64,6 +75,7 @@ export async function deskbridgeHome(): Promise<DeskbridgeHome> {
       }
       return started;
     },
+    launch: launchHere,
     remove: async () => {
       for (const process of processes) await process.kill9();
       await stopLeftDatabase(join(folder.path, "postgres"));
@@ -72,9 +84,11 @@ export async function deskbridgeHome(): Promise<DeskbridgeHome> {
   };
 }
 
-function launch(dataDir: string, { verb = "up", config, variables }: ProcessOptions): DeskbridgeProcess {
+function launch(dataDir: string, options: ProcessOptions): DeskbridgeProcess {
+  const { verb = "up", config, variables, program = ownProgram, nodeOptions = [] } = options;
   const port = verb === "work" ? [] : ["--port", "0"];
-  const child = spawn(process.execPath, [program, verb, "--config", config, "--data", dataDir, ...port], {
+  const words = [verb, "--config", config, "--data", dataDir, ...port];
+  const child = spawn(process.execPath, [...nodeOptions, program, ...words], {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -88,6 +102,7 @@ function launch(dataDir: string, { verb = "up", config, variables }: ProcessOpti
     return ended;
   };
   return {
+    pid: child.pid ?? 0,
     get url() {
       return /deskbridge is up at (\S+)/.exec(text)?.[1] ?? "";
     },

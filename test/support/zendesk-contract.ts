@@ -70,7 +70,10 @@ function correct(schemas: Record<string, unknown>): void {
     properties: { id: { type: "integer" } },
   };
   const ticket = schemas["TicketObject"] as { properties: Record<string, unknown> };
-  ticket.properties["custom_fields"] = { type: "array", items: { $ref: "#/components/schemas/CustomFieldObject" } };
+  ticket.properties["custom_fields"] = {
+    type: "array",
+    items: { $ref: "#/components/schemas/CustomFieldObject" },
+  };
   ticket.properties["priority"] = { enum: ["urgent", "high", "normal", "low", null] };
 }
 

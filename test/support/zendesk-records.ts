@@ -22,6 +22,10 @@ export function createOrderRecords(newId: () => number, now: () => number): Orde
   return {
     records,
     answer: (call) => {
+      if (call.path === "/api/v2/custom_objects/order") {
+        const object = { key: "order", title: "Order", title_pluralized: "Orders" };
+        return { status: 200, body: { custom_object: object } };
+      }
       if (call.path !== path) return undefined;
       if (call.method === "GET") {
         const wanted = call.query.get("filter[external_ids]")?.split(",") ?? [];

@@ -83,6 +83,7 @@ export async function openZendeskStub(options: ZendeskStubOptions = {}): Promise
         body: { user: { id: 1, name: "Deskbridge", email: "bot@example.com", role: stub.role } },
       };
     }
+    if (path === "/api/v2/ticket_audits") return { status: 200, body: { audits: [] } };
     return path === "/api/v2/webhooks" ? { status: 200, body: { webhooks } } : undefined;
   };
   const answer = (call: StubCall): StubAnswer => {

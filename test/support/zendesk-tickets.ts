@@ -25,6 +25,8 @@ export interface TicketDesk {
   readonly unlisted: Set<number>;
   /** What an agent does meanwhile. */
   readonly agent: {
+    /** A ticket of somebody's, made at a time of its own. */
+    readonly opens: (facts: TicketWrite, at: number) => StubTicket;
     readonly deletes: (ticket: StubTicket) => void;
     readonly sets: (ticket: StubTicket, change: TicketWrite) => void;
     /** The source is closed; its audit names the target unless told otherwise. */
@@ -79,6 +81,25 @@ export function createTicketDesk(parts: DeskParts): TicketDesk {
     if (typeof key === "string" && made.status === 201) keys.set(key, { print, answer: made, at: now() });
     return { ...made, headers: { "x-idempotency-lookup": "miss" } };
   };
+  const add = (requesterId: number, write: TicketWrite, at: number, closed?: StubTicket): StubTicket => {
+    const ticket: StubTicket = {
+      id: newId(),
+      externalId: write.external_id,
+      requesterId,
+      createdAt: at,
+      updatedAt: at,
+      followUpOf: closed?.id,
+      subject: write.subject ?? write.comment?.body ?? "",
+      status: "new",
+      priority: undefined,
+      tags: closed?.tags ?? [],
+      fields: new Map([...ticketFields.keys()].map((id) => [id, null])),
+      comments: [],
+      audits: [],
+    };
+    tickets.push(ticket);
+    return ticket;
+  };
   const make = (write: TicketWrite): StubAnswer => {
     const { comment, requester, requester_id: requesterId, via_followup_source_id: source } = write;
     if ((comment?.body ?? "").trim() === "")
@@ -92,23 +113,8 @@ export function createTicketDesk(parts: DeskParts): TicketDesk {
       return invalid({ requester: [{ description: `Requester: ${user.name} is suspended.` }] });
     }
     const closed = tickets.find(({ id, status }) => id === source && status === "closed");
-    const ticket: StubTicket = {
-      id: newId(),
-      externalId: write.external_id,
-      requesterId: user.id,
-      createdAt: now(),
-      updatedAt: now(),
-      followUpOf: closed?.id,
-      subject: write.subject ?? comment?.body ?? "",
-      status: "new",
-      priority: undefined,
-      tags: closed?.tags ?? [],
-      fields: new Map([...ticketFields.keys()].map((id) => [id, null])),
-      comments: [],
-      audits: [],
-    };
+    const ticket = add(user.id, write, now(), closed);
     const audit = apply(ticket, write);
-    tickets.push(ticket);
     const body = { ticket: shownTicket(ticket, ""), audit: shownAudit(ticket.id, audit) };
     return { status: 201, body };
   };
@@ -166,6 +172,7 @@ export function createTicketDesk(parts: DeskParts): TicketDesk {
     ticketFields,
     unlisted,
     agent: {
+      opens: (facts, at) => add(people.byEmail("ada@example.com", "Ada").id, facts, at),
       deletes: (ticket) => {
         ticket.isDeleted = true;
         ticket.updatedAt = now();
