@@ -1,4 +1,6 @@
+import { fastify } from "fastify";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createHealth } from "../../src/http/health.ts";
 import { createDeadLetters } from "../../src/ledger/dead-letters.ts";
 import type { DeadLetters } from "../../src/ledger/dead-letters.ts";
 import type { Claim, LeasedLane, Mail, Settlement } from "../../src/ledger/ledger.ts";
@@ -210,6 +212,18 @@ describe("workers of several processes", () => {
       ["note order/1 e1", "note order/1 e2", "note order/1 e3"],
     ]);
   });
+});
+
+it("held lanes are a gauge of the metrics, and 0 where there is none", async () => {
+  await firstDies(true, "e1", "e2");
+  const { engine } = await startDeskWorker(ledger, flowOf());
+  const server = fastify();
+  await server.register(createHealth({ engine, isReady: () => true }));
+  const { body } = await server.inject("/metrics");
+  expect(body).toContain('deskbridge_lanes_held{target="desk"} 1\n');
+  await deadLetters.discard({ all: true }, "seen");
+  expect((await server.inject("/metrics")).body).toContain('deskbridge_lanes_held{target="desk"} 0\n');
+  await server.close();
 });
 
 describe("decisions about dead letters", () => {

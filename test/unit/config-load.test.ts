@@ -57,6 +57,16 @@ exports:
 `;
 
 describe("a configuration that is right", () => {
+  test("says of a flow whether a dead delivery holds its lane", async () => {
+    const flows = async (text: string): Promise<readonly unknown[]> =>
+      (await load(write("a.yaml", text))).flows.map((flow) => flow.onDead);
+    expect(await flows(whole)).toEqual(["skip"]);
+    expect(await flows(whole.replace("    at: desk", "    at: desk\n    onDead: hold"))).toEqual(["hold"]);
+    await expect(flows(whole.replace("    at: desk", "    at: desk\n    onDead: stop"))).rejects.toThrow(
+      /onDead.*hold.*skip/,
+    );
+  });
+
   test("comes resolved, with defaults where it says nothing", async () => {
     const config = await load(write("a.yaml", whole));
     expect(config.server).toEqual({

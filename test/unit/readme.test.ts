@@ -8,7 +8,7 @@ import { codeBlocks } from "../support/code-blocks.ts";
 
 const root = join(import.meta.dirname, "../..");
 const registry = openRegistry({ connectorsDir: join(root, "connectors") });
-const pages = ["README.md", "docs/guides/quick-start.md"];
+const pages = ["README.md", "docs/guides/quick-start.md", "docs/guides/dead-letters.md"];
 const env = {
   SHOPIFY_CLIENT_SECRET: "a-client-secret",
   SHOPIFY_ACCESS_TOKEN: "a-token",
