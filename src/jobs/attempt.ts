@@ -1,4 +1,4 @@
-import type { AppError } from "../errors.ts";
+import type { AppError, ErrorCode } from "../errors.ts";
 import { toAppError } from "../errors.ts";
 import type { AttemptRecord, Mail, Settlement } from "../ledger/ledger.ts";
 import type { Event } from "../model/event.ts";
@@ -24,7 +24,7 @@ type Outcome =
 /** For how long the target must be left alone, in milliseconds, and why. */
 export interface Pause {
   readonly forMs: number;
-  readonly reason: string;
+  readonly reason: ErrorCode | "breaker_open";
 }
 
 /** What an attempt says about its target: it took our call, it is in trouble, or nothing. */
@@ -38,7 +38,7 @@ export interface Attempted {
 
 /** Makes one attempt at a delivery: enrich, decide, map, send. Never throws for the delivery's sake; only a lost lease gets out. */
 export async function attemptDelivery(mail: Mail, context: AttemptContext): Promise<Attempted> {
-  const { engine, target, priority, holdLease } = context;
+  const { engine, priority, holdLease } = context;
   const startedAt = engine.now();
   const clock = performance.now();
   const progress: Progress = { receipts: [], operations: undefined };
@@ -50,7 +50,7 @@ export async function attemptDelivery(mail: Mail, context: AttemptContext): Prom
   report(mail, context, outcome, settlement, durationMs);
   const pause =
     outcome.kind === "snooze" && outcome.pauses
-      ? { forMs: outcome.dueInMs, reason: `${target}: ${outcome.error.code}` }
+      ? { forMs: outcome.dueInMs, reason: outcome.error.code }
       : undefined;
   return { settlement, pause, health: healthOf(outcome, progress) };
 }

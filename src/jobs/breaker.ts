@@ -30,7 +30,7 @@ export interface Breaker {
   readonly isHalfOpen: () => boolean;
 }
 
-export function createBreaker(target: string, { now, random }: BreakerOptions): Breaker {
+export function createBreaker({ now, random }: BreakerOptions): Breaker {
   let outcomes: { readonly at: number; readonly failed: boolean }[] = [];
   let openings = 0;
   let halfOpen = false;
@@ -51,7 +51,7 @@ export function createBreaker(target: string, { now, random }: BreakerOptions): 
     openings += 1;
     // Not all processes at the same moment.
     const forMs = Math.round(ceiling * (0.75 + random() / 2));
-    return { forMs, reason: `${target} fails; it is probed after a pause` };
+    return { forMs, reason: "breaker_open" };
   };
 
   const endProbe = (health: TargetHealth): Pause | undefined => {

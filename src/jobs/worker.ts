@@ -40,7 +40,7 @@ export async function startWorker(
   const abort = new AbortController();
   const waiting = createRoom(concurrency * waitingPerPlace.most, concurrency * waitingPerPlace.low);
   const leased = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
-  const breaker = createBreaker(target, engine);
+  const breaker = createBreaker(engine);
   const pause = createPause(engine, target, breaker);
   let stopping = false;
   const context: WorkerContext = {
@@ -127,7 +127,10 @@ function createPause(engine: Engine, target: string, breaker: Breaker) {
     declare: async ({ forMs, reason }: Pause): Promise<void> => {
       if (engine.now() + forMs <= pausedUntil) return;
       learn(forMs);
-      engine.logger.warn({ target, forMs, reason }, "target paused");
+      engine.metrics.targetPaused(target, reason);
+      // A target that slows us down is at work; any other pause wants somebody to look.
+      const level = reason === "target_rate_limited" ? "warn" : "error";
+      engine.logger[level]({ target, forMs, reason }, "target paused");
       await engine.ledger.pauseTarget(target, forMs, reason);
     },
   };

@@ -47,6 +47,11 @@ export const metricCatalogue = {
     labels: ["target", "operation"],
     buckets: callSeconds,
   },
+  deskbridge_target_pauses_total: {
+    kind: "counter",
+    help: "Times that this process paused a target. Reason: the error code that asked for it, or breaker_open when calls kept failing.",
+    labels: ["target", "reason"],
+  },
   deskbridge_queue_depth: {
     kind: "gauge",
     help: "Rings in a target's queue. State: waiting, active or delayed.",

@@ -16,6 +16,7 @@ export interface Metrics {
   readonly targetCall: (target: string, operation: string) => () => void;
   readonly rings: (target: string, outcome: "sent" | "failed", count?: number) => void;
   /** Adds to the lanes under work; negative when lanes are given back. */
+  readonly targetPaused: (target: string, reason: string) => void;
   readonly lanesLeased: (target: string, change: number) => void;
   readonly swept: (lanes: number) => void;
   readonly poll: (connection: string, source: string, outcome: "ok" | "failed") => void;
@@ -87,6 +88,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
   const deliveryLag = histogram(registry, "deskbridge_delivery_lag_seconds");
   const targetCalls = histogram(registry, "deskbridge_target_call_seconds");
   const rings = counter(registry, "deskbridge_rings_total");
+  const pauses = counter(registry, "deskbridge_target_pauses_total");
   const lanesLeased = gauge(registry, "deskbridge_lanes_leased");
   const sweeperLanes = counter(registry, "deskbridge_sweeper_lanes_total");
   const polls = counter(registry, "deskbridge_polls_total");
@@ -104,6 +106,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
       return () => targetCalls.observe({ target, operation }, seconds(performance.now() - startedAt));
     },
     rings: (target, outcome, count = 1) => rings.inc({ target, outcome }, count),
+    targetPaused: (target, reason) => pauses.inc({ target, reason }),
     lanesLeased: (target, change) => lanesLeased.inc({ target }, change),
     webhookAttempt: (outcome) => webhookAttempts.inc({ outcome }),
     swept: (lanes) => sweeperLanes.inc(lanes),

@@ -5,7 +5,7 @@ import { createBreaker } from "../../src/jobs/breaker.ts";
 
 function bench() {
   const clock = { ms: 0 };
-  const breaker = createBreaker("desk", { now: () => clock.ms, random: () => 0.5 });
+  const breaker = createBreaker({ now: () => clock.ms, random: () => 0.5 });
   return { breaker, clock };
 }
 
