@@ -165,8 +165,9 @@ async function append(
   call: EffectCall,
   matches?: number,
 ): Promise<EffectReceipt> {
-  const added = await add(actions, ticket, { text, direction: "inbound", visibility }, call);
+  // Before the message, which sets off rules of the desk's own that may write tags too.
   if (tags.length > 0) await actions.tag(ticket, { add: tags, remove: [] }, call.signal);
+  const added = await add(actions, ticket, { text, direction: "inbound", visibility }, call);
   const result = ticket.standing === "open" ? "appended" : "reopened";
   return { ...receipt(result, "ticket", ticket, matches), ...(added.replayed ? { replayed: true } : {}) };
 }
