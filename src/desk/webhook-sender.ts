@@ -23,7 +23,7 @@ export interface SenderOptions {
 /** Calls at a time to one receiver from one process. */
 const mostCalls = 10;
 /** Longer than a call may take, with time to write down how it ended. */
-const leaseMs = 30_000;
+const leaseMs = 20_000;
 /** What is kept of a body, in characters. */
 const keptText = 10_000;
 
