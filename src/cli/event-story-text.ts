@@ -101,7 +101,9 @@ export function deliveryLines(delivery: DeliveryStory, paint: Paint): string[] {
     ...timeline(delivery, paint),
   ];
   if (delivery.holds) lines.push(paint.warning("it holds its lane: what comes after it waits"));
-  if (status === "pending")
+  if (status === "pending" && delivery.heldBy !== null)
+    lines.push(paint.warning(`waits behind dead letter ${delivery.heldBy}, which holds the lane`));
+  else if (status === "pending")
     lines.push(`${delivery.dueAt}  ${paint.warning(history.length === 0 ? "due" : "due again")}`);
   // One that was dead from the start, because its lane maps to nothing, has no attempt to tell why.
   if (status === "dead" && history.length === 0) {

@@ -71,6 +71,8 @@ export interface DeliveryWay extends DeliveryRow {
   readonly interventions: readonly InterventionRow[];
   /** What stands in place of the event's data for this delivery, null unless it was edited. */
   readonly editedData: unknown;
+  /** The dead letter that keeps it waiting, because it holds their lane; null for what does not wait. */
+  readonly heldBy: number | null;
 }
 
 /** The whole way of one event. */
@@ -141,6 +143,10 @@ export const eventColumns = `e.sequence, e.connection, e.event_id as "eventId", 
 const waitingColumn = `case when ${holds} then (
   select count(*) from delivery w where w.status = 0 and w.target = d.target and w.lane = d.lane and w.id > d.id
 ) else 0 end as waiting`;
+const heldByColumn = `case when d.status = 0 then (
+  select max(h.id) from delivery h
+  where h.status = 0 and h.due_at = 'infinity' and h.target = d.target and h.lane = d.lane and h.id < d.id
+) end as "heldBy"`;
 const deadLetterColumns = `${deliveryColumns}, e.connection, e.event_id as "eventId", e.type, e.subject, ${waitingColumn}`;
 // Two parts, so that each finds its rows by an index of its own.
 const deadIds =
@@ -186,8 +192,8 @@ async function readWays(query: Query, id: string): Promise<readonly EventWay[]> 
 }
 
 async function readDeliveries(query: Query, sequence: number): Promise<readonly DeliveryWay[]> {
-  const deliveries = await query<DeliveryRow & { editedData: unknown }>(
-    `select ${deliveryColumns}, d.data as "editedData" from delivery d where d.sequence = $1 order by d.id`,
+  const deliveries = await query<Omit<DeliveryWay, "history" | "interventions">>(
+    `select ${deliveryColumns}, d.data as "editedData", ${heldByColumn} from delivery d where d.sequence = $1 order by d.id`,
     [sequence],
   );
   const ids = deliveries.map((delivery) => delivery.id);

@@ -136,12 +136,15 @@ describe("a dead letter that holds its lane", () => {
       "1 lane stands still behind a dead letter; 1 delivery waits there until somebody decides.",
     );
     expect(jsonOf(await run("dead", "list", "--json"))).toMatchObject([{ id, holds: true, waiting: 1 }]);
-    expect((await run("dead", "list")).stdout).toMatch(/just now +1 waiting +target_rejected/);
+    expect((await run("dead", "list")).stdout).toMatch(/ 1 waiting +target_rejected/);
     const { stdout } = await run("dead", "show", String(id));
     expect(stdout).toContain("It holds its lane: 1 delivery behind it.");
     expect(stdout).toContain("configuration c0ffee123456");
     expect(stdout).toMatch(/it had mapped to\n +ticket\.open\n +subject: ••• \(8 characters\)/);
     expect((await run("explain", "e-dead", "--config", config)).stdout).toContain("it holds its lane");
+    expect((await run("explain", "e-next", "--config", config)).stdout).toContain(
+      `waits behind dead letter ${id}, which holds the lane`,
+    );
   });
 
   it("shows what was mapped when asked, and to nobody else", async () => {

@@ -62,6 +62,7 @@ function wayOf(...deliveries: Partial<Delivery>[]): EventWay {
       history: [],
       interventions: [],
       editedData: null,
+      heldBy: null,
       ...delivery,
     })),
   };
