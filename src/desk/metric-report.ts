@@ -48,13 +48,14 @@ interface Group {
   open: number;
 }
 
-/** Puts figures together by group and bucket. `edges` are those of the buckets, in seconds. Groups in which nothing was and is are left out. */
+/** Puts figures together by group and bucket. `edges` are those of the buckets, in seconds. Groups in which nothing was and is are left out, but for `always`. */
 export function reportMetrics(
   figures: MetricFigures,
   edges: readonly number[],
   metrics: ReadonlySet<MetricName>,
+  always?: string,
 ): readonly GroupReport[] {
-  const groups = gatherGroups(figures, edges);
+  const groups = gatherGroups(figures, edges, always);
   const scratch = new Float64Array(slotCount);
   const reports: GroupReport[] = [];
   for (const [key, group] of [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
@@ -67,12 +68,16 @@ export function reportMetrics(
       isThere ||= scratch.some((value) => value !== 0);
       return reportBucket(scratch, open, metrics);
     });
-    if (isThere || key === "") reports.push({ key, buckets });
+    if (isThere || key === always) reports.push({ key, buckets });
   }
   return reports;
 }
 
-function gatherGroups(figures: MetricFigures, edges: readonly number[]): ReadonlyMap<string, Group> {
+function gatherGroups(
+  figures: MetricFigures,
+  edges: readonly number[],
+  always: string | undefined,
+): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
   const [first = 0] = edges;
   const groupOf = (key: string): Group => {
@@ -87,6 +92,7 @@ function gatherGroups(figures: MetricFigures, edges: readonly number[]): Readonl
     if (at < first) group.open += flowOf(piece);
     else group.pieces[bucketAt(edges, at)]?.push(piece);
   };
+  if (always !== undefined) groupOf(always);
   for (const [key, open] of figures.openBefore) groupOf(key).open = open;
   const split = new Set(splitDaysOf(edges));
   for (const { key, day, cells } of figures.days) {

@@ -35,7 +35,7 @@ async function readMetrics({ query }: Call<MetricQuery, undefined>, store: DeskS
     untilDay: Math.ceil(last / daySeconds),
     splitDays: splitDaysOf(edges),
   });
-  const groups = reportMetrics(figures, edges, new Set(metrics));
+  const groups = reportMetrics(figures, edges, new Set(metrics), grouping === undefined ? "" : undefined);
   const names = new Set<string>(metrics);
   const told = Object.entries(metricDefinitions).filter(([name]) => names.has(name));
   const body = {

@@ -18,7 +18,12 @@ async function openTicket(more: object = {}): Promise<string> {
   const { status, json, text } = await stand.send({
     method: "POST",
     path: "/v1/tickets",
-    body: { subject: "Where is it?", requester: { email: "ann@example.com" }, message: { text: "Hello?" }, ...more },
+    body: {
+      subject: "Where is it?",
+      requester: { email: "ann@example.com" },
+      message: { text: "Hello?" },
+      ...more,
+    },
   });
   expect(status, text).toBe(201);
   return (json as { id: string }).id;
@@ -57,7 +62,13 @@ it("shows every write at once, before and after it is folded", async () => {
 it("answers the metrics of a ticket", async () => {
   const id = await openTicket();
   const fresh = await send("GET", `/v1/tickets/${id}/metrics`);
-  expect(fresh.json).toMatchObject({ ticket_id: id, replies: 0, reopens: 0, one_touch: false, resolved_at: null });
+  expect(fresh.json).toMatchObject({
+    ticket_id: id,
+    replies: 0,
+    reopens: 0,
+    one_touch: false,
+    resolved_at: null,
+  });
   await send("POST", `/v1/tickets/${id}/messages`, { text: "One" });
   await send("PATCH", `/v1/tickets/${id}`, { status: "solved" });
   await send("PATCH", `/v1/tickets/${id}`, { status: "open" });
@@ -85,8 +96,17 @@ it("rates a ticket once, closes it where asked, and takes a later rating in its 
 it("keeps business hours, and refuses those that make no sense", async () => {
   const around = await send("GET", "/v1/business-hours");
   expect(around.json).toEqual({ time_zone: "UTC", hours: null, holidays: [], updated_at: null });
-  const hours = { monday: [["09:00", "12:00"], ["13:00", "17:00"]] };
-  const put = await send("PUT", "/v1/business-hours", { time_zone: "Europe/Berlin", hours, holidays: ["2026-12-25"] });
+  const hours = {
+    monday: [
+      ["09:00", "12:00"],
+      ["13:00", "17:00"],
+    ],
+  };
+  const put = await send("PUT", "/v1/business-hours", {
+    time_zone: "Europe/Berlin",
+    hours,
+    holidays: ["2026-12-25"],
+  });
   expect(put.json).toMatchObject({ time_zone: "Europe/Berlin", hours, holidays: ["2026-12-25"] });
   for (const wrong of [
     { time_zone: "Mars/Base" },

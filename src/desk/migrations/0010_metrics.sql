@@ -136,6 +136,40 @@ begin
 end
 $$;
 
+create or replace function ticket_json(t ticket) returns text language plpgsql stable as $$
+begin
+  return json_build_object(
+    'id', 'tkt_' || t.id,
+    'number', t.id,
+    'subject', t.subject,
+    'status', t.status,
+    'priority', t.priority,
+    'channel', t.channel,
+    'requester', (
+      select json_build_object('id', 'con_' || c.id, 'name', c.name, 'email', c.email, 'phone', c.phone)
+      from contact c where c.id = t.requester
+    ),
+    'assignee', t.assignee,
+    'tags', t.tags,
+    'custom_fields', t.custom_fields,
+    'refs', coalesce((
+      select json_agg(json_build_object('source', r.source, 'external_id', r.external_id) order by r.source, r.external_id)
+      from ticket_ref r where r.ticket = t.id
+    ), '[]'),
+    'orders', coalesce((
+      select json_agg(order_brief(o) order by o.id)
+      from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id
+    ), '[]'),
+    'csat', csat_json(t.id),
+    'follow_up_of', 'tkt_' || t.follow_up_of,
+    'created_at', stamp(t.created_at),
+    'updated_at', stamp(t.updated_at),
+    'closed_at', stamp(t.closed_at),
+    'version', t.version
+  )::text;
+end
+$$;
+
 create function rate_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
 declare
   before ticket := lock_ticket(p);
@@ -156,6 +190,17 @@ begin
   end, null, before.id);
 end
 $$;
+
+-- What an erased contact said of a ticket goes with them; the score stays.
+create function forget_comments() returns trigger language plpgsql as $$
+begin
+  update ticket_csat c set comment = null from ticket t where t.id = c.ticket and t.requester = new.id;
+  return null;
+end
+$$;
+create trigger contact_erased after update of erased_at on contact for each row
+when (old.erased_at is null and new.erased_at is not null)
+execute function forget_comments();
 
 create function ticket_metric_json(t ticket) returns text language plpgsql stable as $$
 begin
@@ -216,6 +261,7 @@ $$;
 -- What the metrics count of a ticket, as src/desk/metric-facts.ts reads it; null for one that was merged into another.
 create function ticket_facts(t ticket) returns text language plpgsql stable as $$
 begin
+  if t.merged_into is not null then return null; end if;
   return (
     select json_build_object(
       'created', floor(extract(epoch from t.created_at)),
@@ -253,8 +299,8 @@ create table metric_day (
   day integer not null,
   key text not null,
   flow integer not null,
-  total bytea not null,
-  quarters bytea not null,
+  total text not null,
+  quarters text not null,
   primary key (grouping, day, key) include (flow)
 );
 -- Packed already.
