@@ -17,7 +17,7 @@ import { startWorkers } from "./jobs/workers.ts";
 import type { LedgerReader } from "./ledger/reader.ts";
 import { createLedgerReader } from "./ledger/reader.ts";
 import type { Registry } from "./registry/registry.ts";
-import { sweep } from "./schedule/sweeper.ts";
+import { createSweeper } from "./schedule/sweeper.ts";
 import type { Timetables } from "./schedule/timetables.ts";
 import { startTimetables } from "./schedule/timetables.ts";
 import { startFrontDoor } from "./front-door.ts";
@@ -134,7 +134,7 @@ async function startApp(
     parts.timetables = await startTimetables(engine, intake);
     parts.webhooks = await sendWebhooks(parts, engine, environment, foundation.databaseUrl);
     // Rings that a crash took along are rung again now rather than at the sweeper's next time.
-    await sweep(engine, 0);
+    await createSweeper(engine).sweep(0);
   }
 
   const load = async (): Promise<void> => {

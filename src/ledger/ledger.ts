@@ -157,6 +157,8 @@ export interface Ledger {
    * that are gone is free from here on.
    */
   readonly dueLanes: (limit: number, dueForMs?: number) => Promise<readonly DueLane[]>;
+  /** Makes the due deliveries to a target dead letters (`connection_unknown`), unless somebody holds their lanes; returns how many. */
+  readonly giveUp: (target: string) => Promise<number>;
   /**
    * Deletes what is over and older than `before` (milliseconds since the epoch), `batch` events at a time; returns how many events went.
    * Events with a pending or dead delivery stay.

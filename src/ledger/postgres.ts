@@ -14,6 +14,7 @@ import { migrate } from "./migrate.ts";
 import { openPool } from "./pool.ts";
 import {
   dueLanes,
+  giveUp,
   heldLanes,
   pauseTarget,
   prune,
@@ -111,6 +112,7 @@ function createLedger(parts: Parts, maxWaiting: number): OpenedLedger {
         await freeLanesOfTheGone(relaxed);
         return dueLanes(relaxed, limit, dueForMs);
       }),
+    giveUp: (target) => guarded(() => giveUp(durable, target)),
     prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
     receipts: (sequence, flow, target) => guarded(() => readReceipts(durable, sequence, flow, target)),
     heldLanes: () => guarded(() => heldLanes(durable)),

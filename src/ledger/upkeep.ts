@@ -129,6 +129,18 @@ export async function readReceipts(
   return rows.flatMap((row) => row.receipts.map((receipt, index) => ({ index, ...receipt })));
 }
 
+const giveUpText = `
+update delivery d set status = 3, finished_at = clock_timestamp(), code = 'connection_unknown',
+  reason = 'no flow of the configuration writes to this target any more'
+where d.status = 0 and d.target = $1 and d.due_at <= clock_timestamp()
+  and not exists (select 1 from lane_lease l where l.target = d.target and l.lane = d.lane and l.until > clock_timestamp())`;
+
+/** Ends the due deliveries to a target that nobody works for. */
+export async function giveUp(pool: Pool, target: string): Promise<number> {
+  const { rowCount } = await pool.query(giveUpText, [target]);
+  return rowCount ?? 0;
+}
+
 const pruneText = `
 with old as (
   select e.sequence, e.received_at from event e where e.sequence > $1 order by e.sequence limit $3

@@ -3,7 +3,7 @@ import type { Engine } from "../jobs/engine.ts";
 import type { Intake } from "../jobs/intake.ts";
 import type { QueueWorker } from "../queue/queue.ts";
 import { poll, pollName } from "./poller.ts";
-import { sweep } from "./sweeper.ts";
+import { createSweeper } from "./sweeper.ts";
 
 const sweepEveryMs = 5000;
 const pruneEveryMs = 10 * 60_000;
@@ -74,8 +74,9 @@ async function startUpkeep(engine: Engine): Promise<readonly QueueWorker[]> {
     const events = await ledger.prune(before, pruneBatch, signal);
     if (events > 0) logger.info({ events }, "old events pruned");
   };
+  const sweeper = createSweeper(engine);
   const sweepOnce: Job = async () => {
-    const lanes = await sweep(engine);
+    const lanes = await sweeper.sweep();
     if (lanes > 0) logger.info({ lanes }, "rang again for lanes that were waiting");
   };
   return [

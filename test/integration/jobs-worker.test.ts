@@ -7,7 +7,7 @@ import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import { openLedger } from "../../src/ledger/postgres.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
 import type { Ring, RingOutcome } from "../../src/queue/queue.ts";
-import { sweep } from "../../src/schedule/sweeper.ts";
+import { createSweeper } from "../../src/schedule/sweeper.ts";
 import type { EffectReceipt } from "../../src/sdk/desk.ts";
 import type { RingCall } from "../support/engine.ts";
 import { testEngine } from "../support/engine.ts";
@@ -290,14 +290,14 @@ describe("the sweeper", () => {
     const bench = await startBench(async () => undefined);
     for (let n = 0; n < 120; n += 1) await append(String(n), `e${n}`);
     await ledger.pool.query("update delivery set due_at = clock_timestamp() - interval '1 minute'");
-    expect(await sweep(bench.engine)).toBe(120);
+    expect(await createSweeper(bench.engine).sweep()).toBe(120);
     expect(bench.engine.rings.map((ring) => ring.lanes.length)).toEqual([50, 50, 20]);
     const busy = testEngine({
       connections: { desk: {} },
       ledger,
       queue: { depth: async () => ({ waiting: 100, active: 0, delayed: 0 }) },
     });
-    expect(await sweep(busy)).toBe(0);
+    expect(await createSweeper(busy).sweep()).toBe(0);
     await bench.worker.close(0);
   });
 });
