@@ -33,17 +33,12 @@ export function createContactOperation(
     });
     return receipt(writes === 0 ? "unchanged" : "updated", found);
   };
-  return async (input, call) => {
-    const key = keyOf(input);
-    if (call.begun("create")) return create(input, key, call);
-    const linked = await linkedCustomer(customers, input, key, call);
-    const found = linked ?? (await customers.match(input, call.signal));
-    if (found === undefined) return create(input, key, call);
-    if (linked === undefined) await call.links.set("contact", key, { id: found.id });
-    return change(found, input, call);
-  };
-
-  async function create(input: ContactUpsert, key: string, call: EffectCall): Promise<EffectReceipt> {
+  const create = async (
+    input: ContactUpsert,
+    key: string,
+    call: EffectCall,
+    replaces: string | undefined,
+  ): Promise<EffectReceipt> => {
     const { signal } = call;
     const made = await call
       .once({
@@ -51,11 +46,14 @@ export function createContactOperation(
         send: async () => plain(await customers.create(input, signal)),
         find: async () =>
           [await customers.match(input, signal)].filter((one) => one !== undefined).map(plain),
-        claims: { kind: "contact", key },
+        claims: { kind: "contact", key, ...(replaces === undefined ? {} : { replaces }) },
       })
       .catch(async (error: unknown) => {
         if (!(error instanceof AppError) || error.code !== "target_conflict") throw error;
-        return { how: "taken" as const, object: plain(await holder(customers, input, error, signal)) };
+        const holder = await customers.holder(input, signal);
+        // Nobody to be seen yet: the delivery is tried again.
+        if (holder === undefined) throw error;
+        return { how: "taken" as const, object: plain(holder) };
       });
     if (made.how !== "taken") {
       return { ...receipt("created", made.object), ...(made.how === "sent" ? {} : { replayed: true }) };
@@ -65,7 +63,17 @@ export function createContactOperation(
       throw new AppError("target_conflict", "the customer was deleted or merged just now");
     await call.links.set("contact", key, plain(found));
     return change(found, input, call);
-  }
+  };
+  return async (input, call) => {
+    const key = keyOf(input);
+    const link = await call.links.get("contact", key);
+    const linked = link === undefined ? undefined : await linkedCustomer(customers, input, link, call);
+    if (call.begun("create")) return create(input, key, call, linked === undefined ? link?.id : undefined);
+    const found = linked ?? (await customers.match(input, call.signal));
+    if (found === undefined) return create(input, key, call, link?.id);
+    if (linked === undefined) await call.links.set("contact", key, plain(found));
+    return change(found, input, call);
+  };
 }
 
 function keyOf({ externalId, email, phone, customFields }: ContactUpsert): string {
@@ -84,28 +92,14 @@ function keyOf({ externalId, email, phone, customFields }: ContactUpsert): strin
 async function linkedCustomer(
   customers: Customers,
   { externalId, email, phone }: ContactUpsert,
-  key: string,
-  { links, signal }: EffectCall,
+  link: RemoteObject,
+  { signal }: EffectCall,
 ): Promise<Customer | undefined> {
-  const link = await links.get("contact", key);
-  const found = link === undefined ? undefined : await customers.read(link.id, signal);
+  const found = await customers.read(link.id, signal);
   if (found === undefined) return undefined;
   if (externalId !== undefined) return found.external_id === externalId ? found : undefined;
   if (email !== undefined) return hasChannel(found, "email", email) ? found : undefined;
   return phone !== undefined && hasChannel(found, "phone", phone) ? found : undefined;
-}
-
-/** Who has what a new customer was to have. */
-async function holder(
-  customers: Customers,
-  input: ContactUpsert,
-  refusal: AppError,
-  signal: AbortSignal,
-): Promise<Customer> {
-  const found = await customers.match(input, signal);
-  if (found !== undefined) return found;
-  // Neither list nor search shows who it is (yet); the delivery is tried again.
-  throw refusal;
 }
 
 function taken({ id }: Customer): AppError {

@@ -13,6 +13,8 @@ type Json = Readonly<Record<string, unknown>>;
 export interface Customers {
   /** The one customer that the person is; undefined when there is none. Throws `target_rejected` for several, or for one with another external id. */
   readonly match: (person: Person, signal: AbortSignal) => Promise<Customer | undefined>;
+  /** Who has an address or the external id of the person's, whoever it is; asked after Gorgias refused it to a new customer. */
+  readonly holder: (person: Person, signal: AbortSignal) => Promise<Customer | undefined>;
   /** All customers that have something of the person's. */
   readonly like: (person: Person, signal: AbortSignal) => Promise<readonly Customer[]>;
   /** The customer now; undefined when it was deleted, or merged into another. */
@@ -50,23 +52,34 @@ export function createCustomers(api: GorgiasApi): Customers {
   const byPhone = async ({ phone }: Person, signal: AbortSignal) =>
     phone === undefined ? [] : byChannel("phone", phone, signal);
 
+  const like: Customers["like"] = async (person, signal) =>
+    unique([
+      ...(await byExternalId(person, signal)),
+      ...(await byEmail(person, signal)),
+      ...(await byPhone(person, signal)),
+    ]);
+
   return {
     match: async (person, signal) => {
       const identified = only(await byExternalId(person, signal), "external id");
       if (identified !== undefined) return identified;
       const addressed = only(await byEmail(person, signal), "e-mail address");
-      if (addressed !== undefined) return notAnother(addressed, person);
+      if (addressed !== undefined && contradicts(addressed, person)) throw conflict(addressed);
+      if (addressed !== undefined) return addressed;
       const called = (await byPhone(person, signal)).filter((one) => !contradicts(one, person));
       return only(called, "phone number");
     },
-    like: async (person, signal) => {
-      const found = [
-        await byExternalId(person, signal),
-        await byEmail(person, signal),
-        await byPhone(person, signal),
-      ];
-      return [...new Map(found.flat().map((one) => [one.id, one])).values()];
+    holder: async (person, signal) => {
+      const { email } = person;
+      // An address may be one of several, which the list by e-mail address does not show.
+      const addressed = email === undefined ? [] : await byChannel("email", email, signal);
+      const holders = unique([...addressed, ...(await like(person, signal))]);
+      const [first] = holders;
+      const own = holders.filter((one) => !contradicts(one, person));
+      if (own.length > 0 || first === undefined) return only(own, "address");
+      throw conflict(first);
     },
+    like,
     read: async (id, signal) => {
       const path = `/api/customers/${id}`;
       const answer = await api.request({ method: "GET", path, signal, accept: [404, 410] });
@@ -102,7 +115,7 @@ export function customerChange(now: Customer, person: Person): Json | undefined 
   );
   const change = {
     ...(name === undefined || name === now.name ? {} : { name }),
-    ...(email === undefined || sameText(email, now.email) ? {} : { email }),
+    ...(email === undefined || hasChannel(now, "email", email) ? {} : { email }),
     ...(externalId === undefined || externalId === now.external_id ? {} : { external_id: externalId }),
     // Without the list that is there nothing may be put in its place.
     ...(missing.length === 0 || !Array.isArray(now.channels)
@@ -127,24 +140,24 @@ function sameText(a: string | null | undefined, b: string | null | undefined): b
 }
 
 /** Whether what is given says that this customer is somebody else. */
-function contradicts({ external_id: theirs, email }: Customer, person: Person): boolean {
-  const { externalId: given } = person;
-  const isOther = given !== undefined && theirs !== null && theirs !== undefined && theirs !== given;
-  const hasOther =
-    person.email !== undefined && email !== null && email !== undefined && !sameText(email, person.email);
-  return isOther || hasOther;
+function contradicts(one: Customer, { externalId, email }: Person): boolean {
+  const { external_id: theirs } = one;
+  const isOther =
+    externalId !== undefined && theirs !== null && theirs !== undefined && theirs !== externalId;
+  const hasEmail = one.email !== null && one.email !== undefined;
+  return isOther || (email !== undefined && hasEmail && !hasChannel(one, "email", email));
 }
 
-function notAnother(found: Customer, person: Person): Customer {
-  const { externalId } = person;
-  const { external_id: theirs } = found;
-  if (externalId === undefined || theirs === null || theirs === undefined || theirs === externalId)
-    return found;
-  throw new AppError(
+function conflict({ id }: Customer): AppError {
+  return new AppError(
     "target_rejected",
-    `customer ${found.id} has this e-mail address and another external id; if both are one person merge them in Gorgias, then retry`,
-    { details: { outcome: "conflict", customer: found.id } },
+    `customer ${id} has an address of this contact's, and is somebody else by its external id or e-mail address; if both are one person merge them in Gorgias, then retry`,
+    { details: { outcome: "conflict", customer: id } },
   );
+}
+
+function unique(found: readonly Customer[]): readonly Customer[] {
+  return [...new Map(found.map((one) => [one.id, one])).values()];
 }
 
 function only(found: readonly Customer[], what: string): Customer | undefined {
