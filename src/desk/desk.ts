@@ -67,7 +67,7 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   const store = announcing(database, ({ operation }) => {
     feed.wake();
     // So that a test or a retry need not wait for the sweeper.
-    if (operation.includes("webhook")) sending?.sweep().catch(() => undefined);
+    if (operation.includes("webhook")) sending?.renew();
   });
   const keyRing = createKeyRing({ store, now, bootstrapKey });
   const maintain = async (): Promise<void> => {

@@ -64,7 +64,7 @@ async function deliver(
   const { store, caller, now, random, onAttempt } = options;
   const at = now();
   const body = Buffer.from(delivery.body);
-  const headers = signedHeaders(webhook, delivery.event, Math.floor(at / 1000), body);
+  const headers = signedHeaders(webhook, delivery.event, at, body);
   const answer = await caller.call({ url: webhook.url, headers, body });
   const facts = { attempts: delivery.attempts, firstAt: delivery.firstAt.getTime(), now: now(), random };
   const outcome = outcomeOf(answer, facts);
@@ -85,10 +85,11 @@ async function deliver(
 function signedHeaders(
   { secret, oldSecret, oldSecretUntil }: WebhookRow,
   id: string,
-  timestampSeconds: number,
+  at: number,
   body: Buffer,
 ): Readonly<Record<string, string>> {
-  const oldLives = oldSecretUntil !== null && oldSecretUntil.getTime() > timestampSeconds * 1000;
+  const oldLives = oldSecretUntil !== null && oldSecretUntil.getTime() > at;
+  const timestampSeconds = Math.floor(at / 1000);
   const secrets = oldLives && oldSecret !== null ? [secret, oldSecret] : [secret];
   const signed = secrets.map((one) => standardWebhooksHeaders(one, { id, timestampSeconds, body }));
   return {

@@ -1,13 +1,11 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Queue, QueueWorker, Ring, RingOutcome } from "../queue/queue.ts";
-import type { FeedPosition } from "./change.ts";
-import { typesOf } from "./change.ts";
 import type { Feed } from "./feed.ts";
 import { formatObjectId, readObjectId } from "./object-id.ts";
 import type { WebhookStore } from "./store/webhooks.ts";
 import type { WebhookAddresses } from "./webhook-address.ts";
 import { createWebhookCaller } from "./webhook-call.ts";
+import { WebhookNews } from "./webhook-news.ts";
 import type { SenderOptions, WebhookResult } from "./webhook-sender.ts";
 import { sendDue } from "./webhook-sender.ts";
 
@@ -37,6 +35,8 @@ interface WebhookParts extends WebhookOptions {
 export interface WebhookSending {
   /** Rings for every webhook that has something to send. */
   readonly sweep: () => Promise<void>;
+  /** Says that a webhook was changed in this process, or something is to be sent again. */
+  readonly renew: () => void;
   /** Webhooks whose last attempts failed. */
   readonly countFailing: () => Promise<number>;
   /** Takes no more, and waits up to so long for the calls under way. */
@@ -53,32 +53,15 @@ const pruneBatch = 1000;
 const month = 30 * 86_400_000;
 /** Deliveries due within this are rung for by time; the sweeper finds the later ones. */
 const ringAheadMs = 60_000;
-/** How often it is looked which webhooks there are. */
-const lookEveryMs = 1000;
 
 /** Starts sending: works on rings, rings for what is new in the feed, and sweeps. */
 export async function startWebhooks(parts: WebhookParts): Promise<WebhookSending> {
   const { queue, store, now } = parts;
   const caller = createWebhookCaller(parts);
   const sender: SenderOptions = { ...parts, caller, onAttempt: parts.onAttempt ?? (() => undefined) };
-  const running = new Map<number, { again: boolean }>();
-
+  const sendAll = oneAtATime((id, signal) => sendDue(id, signal, sender));
   const send = async (id: number, signal: AbortSignal): Promise<void> => {
-    const present = running.get(id);
-    if (present !== undefined) {
-      present.again = true;
-      return;
-    }
-    const run = { again: true };
-    running.set(id, run);
-    try {
-      while (run.again && !signal.aborted) {
-        run.again = false;
-        await sendDue(id, signal, sender);
-      }
-    } finally {
-      running.delete(id);
-    }
+    await sendAll(id, signal);
     const next = (await store.nextDue(id, new Date(now())))?.getTime();
     if (next !== undefined && next - now() < ringAheadMs) ring([id], next);
   };
@@ -93,7 +76,8 @@ export async function startWebhooks(parts: WebhookParts): Promise<WebhookSending
   };
 
   const stop = new AbortController();
-  const listening = ringForNews(parts, ring, sweep, stop.signal);
+  const news = new WebhookNews({ ...parts, ring, sweep, signal: stop.signal });
+  const listening = news.run();
   const workers: readonly QueueWorker[] = [
     await queue.work(target, concurrency, handle),
     await queue.schedule("webhooks:sweep", { everyMs: sweepEveryMs }, sweep),
@@ -101,6 +85,10 @@ export async function startWebhooks(parts: WebhookParts): Promise<WebhookSending
   ];
   return {
     sweep,
+    renew: () => {
+      news.renew();
+      sweep().catch(() => undefined);
+    },
     countFailing: store.countFailing,
     close: async (withinMs) => {
       stop.abort();
@@ -114,49 +102,26 @@ async function prune({ store, now, retentionMs = month }: WebhookParts): Promise
   await store.prune(new Date(now() - retentionMs), pruneBatch);
 }
 
-/** Rings for the webhooks that a change in the feed is for. Looks at the feed only while there are webhooks. */
-async function ringForNews(
-  { store, feed, logger }: WebhookParts,
-  ring: (ids: readonly number[]) => void,
-  sweep: () => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const pause = () => delay(lookEveryMs, undefined, { signal }).catch(() => undefined);
-  let after: FeedPosition | undefined;
-  while (!signal.aborted) {
-    try {
-      const types = await wantedTypes(store);
-      if (types.size === 0) {
-        after = undefined;
-        await pause();
-        continue;
-      }
-      const lookedAt = performance.now();
-      for await (const { changes, end } of feed.follow({
-        after,
-        types: undefined,
-        idleMs: lookEveryMs,
-        signal,
-      })) {
-        // What came before we began to look.
-        if (after === undefined) await sweep();
-        after = end;
-        const ids = new Set(changes.flatMap(({ type }) => types.get(type) ?? []));
-        if (ids.size > 0) ring([...ids]);
-        if (performance.now() - lookedAt > lookEveryMs) break;
-      }
-    } catch (error) {
-      logger.warn({ err: error }, "news for webhooks could not be read; it is tried again");
-      await pause();
-    }
-  }
-}
+type Run = (id: number, signal: AbortSignal) => Promise<void>;
 
-/** Which webhooks want a type. */
-async function wantedTypes(store: WebhookStore): Promise<ReadonlyMap<string, readonly number[]>> {
-  const wanted = new Map<string, number[]>();
-  for (const { id, events } of await store.enabled()) {
-    for (const type of typesOf(events)) wanted.set(type, [...(wanted.get(type) ?? []), id]);
-  }
-  return wanted;
+/** One run for each id at a time: what is asked for meanwhile makes the present one go round once more. */
+function oneAtATime(run: Run): Run {
+  const running = new Map<number, { again: boolean }>();
+  return async (id, signal) => {
+    const present = running.get(id);
+    if (present !== undefined) {
+      present.again = true;
+      return;
+    }
+    const own = { again: true };
+    running.set(id, own);
+    try {
+      while (own.again && !signal.aborted) {
+        own.again = false;
+        await run(id, signal);
+      }
+    } finally {
+      running.delete(id);
+    }
+  };
 }
