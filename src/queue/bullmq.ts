@@ -47,6 +47,8 @@ const defaultTiming: QueueTiming = {
   lockMs: 30_000,
   stalledCheckMs: 30_000,
 };
+/** A tick is left out while the one before it runs, so one whose process died is to be found out soon; a tick that runs twice does no harm. */
+const scheduleTiming: WorkerTiming = { lockMs: 8_000, stalledCheckMs: 4_000 };
 const faultLinesEveryMs = 10_000;
 
 /**
@@ -64,7 +66,12 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<Queu
   const onRings = options.onRings ?? (() => undefined);
   const { crashPoint = noCrashPoint } = options;
   const rings = new TargetRings({ backend, faults, timing, onRings, onHandlerFault, crashPoint });
-  const schedules = new Schedules({ backend, faults, timing, onHandlerFault });
+  const schedules = new Schedules({
+    backend,
+    faults,
+    timing: { ...timing, ...scheduleTiming, ...options.timing },
+    onHandlerFault,
+  });
   const answered = async <T>(promise: Promise<T>): Promise<T> => {
     try {
       return await withTimeLimit(promise, timing.answerMs);

@@ -1,0 +1,64 @@
+import type { MatrixOptions } from "./options.ts";
+import { cellsOf } from "./points.ts";
+import type { Outcome } from "./report.ts";
+import { runCell } from "./run-cell.ts";
+import type { RunResult } from "./run.ts";
+import { runScenario, scenariosOf } from "./scenarios.ts";
+import type { Stage } from "./stage.ts";
+
+interface Job {
+  readonly facts: Omit<Outcome, keyof RunResult>;
+  readonly run: () => Promise<RunResult>;
+}
+
+/** Does all runs that the options ask for, several at a time; `onOutcome` hears of each when it is over. */
+export async function runMatrix(
+  stage: Stage,
+  options: MatrixOptions,
+  onOutcome: (outcome: Outcome, done: number, all: number) => void,
+): Promise<readonly Outcome[]> {
+  const jobs = jobsOf(stage, options);
+  const outcomes: (Outcome | undefined)[] = jobs.map(() => undefined);
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < jobs.length; index = next++) {
+      const { facts, run } = jobs[index] as Job;
+      const outcome = { ...facts, ...(await run().catch(failed)) };
+      outcomes[index] = outcome;
+      done += 1;
+      onOutcome(outcome, done, jobs.length);
+    }
+  };
+  await Promise.all(Array.from({ length: options.parallel }, work));
+  return outcomes.filter((outcome) => outcome !== undefined);
+}
+
+/** A run that broke down shows nothing. */
+function failed(error: unknown): RunResult {
+  const findings = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+  return { events: 0, lost: 0, duplicated: 0, outOfOrder: 0, unsettled: 0, missed: 1, seconds: 0, findings };
+}
+
+function jobsOf(stage: Stage, { points, scenarios, runs, seed }: MatrixOptions): readonly Job[] {
+  const ofPoints = cellsOf(points).flatMap((cell): readonly Job[] =>
+    Array.from({ length: runs }, (_, index) => {
+      const { point, target, queue } = cell;
+      const own = `${seed}/${point.name}/${target}/${queue}/${index + 1}`;
+      return {
+        facts: { kind: "point", name: point.name, target, queue, seed: own },
+        run: () => runCell(stage, cell, own),
+      };
+    }),
+  );
+  // The longest first, so that nothing is waited for in the end.
+  const ofScenarios = scenariosOf(scenarios).map((scenario): Job => {
+    const { name, target, queue } = scenario;
+    const own = `${seed}/${name}/${target}/${queue}`;
+    return {
+      facts: { kind: "scenario", name, target, queue, seed: own },
+      run: () => runScenario(stage, scenario, own),
+    };
+  });
+  return [...ofScenarios, ...ofPoints];
+}

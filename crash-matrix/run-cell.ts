@@ -1,0 +1,89 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { createDice } from "../demo/day/dice.ts";
+import type { DeskbridgeProcess } from "../test/support/deskbridge-process.ts";
+import type { Fault, FaultPlan } from "../test/support/vendor-faults.ts";
+import type { Cell, Point, TargetPointName } from "./points.ts";
+import { isTargetPoint } from "./points.ts";
+import type { RunResult } from "./run.ts";
+import { lateMs, openRun } from "./run.ts";
+import type { Stage } from "./stage.ts";
+
+const crashWithinMs = 40_000;
+
+/** Kills deskbridge at the cell's point with traffic flowing, starts it again, lets it settle, and counts on the target. */
+export async function runCell(
+  stage: Stage,
+  { point, target, queue }: Cell,
+  seed: string,
+): Promise<RunResult> {
+  const dice = createDice(`crash ${seed}`);
+  const kills = (point.after === undefined ? [point] : [point.after, point]).map((at) =>
+    killAt(at, dice.below(at.passages) + 1),
+  );
+  let current: DeskbridgeProcess | undefined;
+  const run = await openRun(stage, {
+    seed,
+    target,
+    stores: await stage.freshStores(queue),
+    faults: planOf(kills, () => current?.kill("SIGKILL")),
+  });
+  const live = async (): Promise<number> => {
+    let missed = 0;
+    for (const { crashAt } of kills) {
+      current = run.launch({ crashAt });
+      if (await wasKilled(current)) continue;
+      missed += 1;
+      await current.kill9();
+    }
+    current = run.launch();
+    return missed;
+  };
+  try {
+    const [missed] = await Promise.all([live(), run.send()]);
+    return await run.finish(missed);
+  } finally {
+    await run.close();
+  }
+}
+
+async function wasKilled({ ended }: DeskbridgeProcess): Promise<boolean> {
+  const limit = new AbortController();
+  const late = pause(crashWithinMs, undefined, { signal: limit.signal }).catch(() => undefined);
+  const end = await Promise.race([ended, late]);
+  limit.abort();
+  return end?.signal === "SIGKILL";
+}
+
+/** How a process is to be killed: by itself, or at a write by the target that has it. */
+interface Kill {
+  readonly crashAt: string | undefined;
+  readonly atWrite: { readonly name: TargetPointName; readonly write: number } | undefined;
+}
+
+function killAt({ name }: Point, passage: number): Kill {
+  return isTargetPoint(name)
+    ? { crashAt: undefined, atWrite: { name, write: passage } }
+    : { crashAt: `${name}@${passage}`, atWrite: undefined };
+}
+
+function planOf(kills: readonly Kill[], kill: () => void): FaultPlan {
+  const faults: Readonly<Record<TargetPointName, readonly Fault[]>> = {
+    "call.received": [
+      { kind: "run", when: "before", run: kill },
+      { kind: "drop", when: "before" },
+    ],
+    "call.late": [
+      { kind: "run", when: "before", run: kill },
+      { kind: "delay", when: "before", ms: lateMs },
+      { kind: "drop", when: "after" },
+    ],
+    "call.committed": [
+      { kind: "run", when: "after", run: kill },
+      { kind: "drop", when: "after" },
+    ],
+  };
+  return ({ write }) => {
+    const hit = kills.find(({ atWrite }) => atWrite?.write === write)?.atWrite;
+    return hit === undefined ? undefined : faults[hit.name];
+  };
+}

@@ -1,0 +1,127 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { DeskbridgeProcess } from "../test/support/deskbridge-process.ts";
+import type { FaultPlan } from "../test/support/vendor-faults.ts";
+import type { Verdict } from "./judge.ts";
+import { judge } from "./judge.ts";
+import type { TargetKind } from "./setting.ts";
+import { callSeconds } from "./setting.ts";
+import { untilSettled } from "./settlement.ts";
+import type { Stage, Stores } from "./stage.ts";
+import type { Target } from "./target.ts";
+import { openTarget } from "./target.ts";
+import type { Traffic, TrafficShape } from "./traffic.ts";
+import { openTraffic } from "./traffic.ts";
+
+/** What one run came to. */
+export interface RunResult extends Verdict {
+  readonly events: number;
+  /** Faults that were to happen and did not: such a run shows nothing, and counts as failed. */
+  readonly missed: number;
+  /** Events that never reached the ledger, deliveries that were not over in time, and dead letters. */
+  readonly unsettled: number;
+  readonly seconds: number;
+}
+
+export interface LaunchOptions {
+  /** Where the process is to end, as `DESKBRIDGE_CRASH_AT` takes it. */
+  readonly crashAt?: string | undefined;
+  readonly variables?: Readonly<Record<string, string>>;
+  readonly nodeOptions?: readonly string[];
+}
+
+/** A deskbridge with everything around it: its databases, a shop where things happen, a target that counts. */
+export interface Run {
+  readonly target: Target;
+  readonly traffic: Traffic;
+  /** Starts a process, and does not wait until it is ready. */
+  readonly launch: (options?: LaunchOptions) => DeskbridgeProcess;
+  /** Has the shop send its webhooks to whichever processes there are; resolves when all have been taken. */
+  readonly send: () => Promise<void>;
+  /** Waits until everything is over, and counts. */
+  readonly finish: (missed: number) => Promise<RunResult>;
+  readonly close: () => Promise<void>;
+}
+
+export interface RunOptions {
+  readonly seed: string;
+  readonly target: TargetKind;
+  readonly stores: Stores;
+  readonly faults?: FaultPlan;
+  readonly shape?: TrafficShape;
+  /** By what way a process gets to one of its neighbours; straight there unless told. */
+  readonly route?: (link: Link, url: string) => Promise<string>;
+}
+
+/** What a process is connected to. */
+export const links = ["database", "redis", "target", "shop"] as const;
+export type Link = (typeof links)[number];
+
+const smallShape = { hookedOrders: 4, polledOrders: 3, perOrder: 4 };
+const sentWithinMs = 120_000;
+const settledWithinMs = 150_000;
+
+/** A call that the target acts on late does so after this long: within what it declares. */
+export const lateMs = callSeconds * 1000 * 0.5;
+
+export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
+  const startedAt = performance.now();
+  const { seed, stores, route = async (_, url) => url } = options;
+  const home = await stage.openHome();
+  const traffic = await openTraffic(seed, options.shape ?? smallShape);
+  const target = await openTarget(options.target, options.faults ?? (() => undefined));
+  const processes: { readonly process: DeskbridgeProcess; over: boolean }[] = [];
+  const stop = new AbortController();
+  const { databaseUrl, redisUrl } = stores;
+  const variables = {
+    ...stage.variables,
+    DATABASE_URL: await route("database", databaseUrl),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: await route("redis", redisUrl) }),
+    SHOP_URL: await route("shop", traffic.shop.url),
+    DESK_URL: await route("target", target.url),
+  };
+  const launch: Run["launch"] = ({ crashAt, variables: more, nodeOptions = [] } = {}) => {
+    const armed = crashAt === undefined ? {} : { DESKBRIDGE_CRASH_AT: crashAt };
+    const process = home.launch({
+      ...stage.program,
+      config: stage.config(options.target),
+      variables: { ...variables, ...armed, ...more },
+      nodeOptions,
+    });
+    const known = { process, over: false };
+    processes.push(known);
+    void process.ended.then(() => (known.over = true));
+    return process;
+  };
+  let asked = 0;
+  const urlOf = (): string => {
+    const urls = processes.filter(({ over, process }) => !over && process.url !== "");
+    asked += 1;
+    return urls[asked % urls.length]?.process.url ?? "";
+  };
+  return {
+    target,
+    traffic,
+    launch,
+    send: () => traffic.send(urlOf, AbortSignal.any([stop.signal, AbortSignal.timeout(sentWithinMs)])),
+    finish: async (missed) => {
+      const { events } = traffic;
+      const state = await untilSettled(databaseUrl, events, settledWithinMs);
+      await pause(lateMs);
+      const verdict = judge(traffic.expected, target.tickets());
+      const unsettled = Math.max(0, events - state.events) + state.pending + state.dead;
+      const seconds = (performance.now() - startedAt) / 1000;
+      const result = { ...verdict, events, missed, unsettled, seconds };
+      if (missed + unsettled + verdict.findings.length === 0) return result;
+      const outputs = processes.map(
+        ({ process }) => `process ${process.pid}:\n${process.output().slice(-6000)}`,
+      );
+      return { ...result, findings: [...verdict.findings, `ledger: ${JSON.stringify(state)}`, ...outputs] };
+    },
+    close: async () => {
+      stop.abort();
+      await home.remove();
+      await Promise.all([target.close(), traffic.shop.close()]);
+      await stores.drop();
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** How a target makes a write happen once: by the keys it is sent, or by being asked what it holds. */
+export const targetKinds = ["keyed", "lookup"] as const;
+export type TargetKind = (typeof targetKinds)[number];
+
+/** What BullMQ runs on. */
+export const queueKinds = ["redis", "postgres"] as const;
+export type QueueKind = (typeof queueKinds)[number];
+
+export const shopSecret = "the-shop-of-the-matrix-signs-with-this";
+
+/** A call to the lookup target may go on for this long, and what it did can be found this much later. */
+export const callSeconds = 1;
+export const lagSeconds = 0.4;
+
+/**
+ * The configuration of a run: every event of an order is a message on the order's ticket and a note after it, so what is lost, doubled or out
+ * of order can be read off the ticket.
+ */
+export function configText(target: TargetKind): string {
+  const desk =
+    target === "keyed"
+      ? '{ use: deskbridge, url: "${DESK_URL}", apiKey: a-key }'
+      : `{ use: lookup-desk, url: "\${DESK_URL}", lagSeconds: ${lagSeconds}, callSeconds: ${callSeconds} }`;
+  return `connections:
+  shop:
+    use: shop
+    url: "\${SHOP_URL}"
+    secret: "\${SHOP_SECRET}"
+    poll: { every: 1s, skipHistory: false }
+  desk: ${desk}
+
+flows:
+  errors:
+    on: { connection: shop, events: [fulfillment.failed] }
+    at: desk
+    do:
+      - ticket.open:
+          key: "{{ event.data.order.id }}"
+          requester: { email: matrix@example.com }
+          subject: "Order {{ event.data.order.id }}"
+          message: '{{ orDefault(event.data.fulfillment.message, "none") }}'
+      - ticket.note:
+          key: "{{ event.data.order.id }}"
+          message: 'note {{ orDefault(event.data.fulfillment.message, "none") }}'
+`;
+}
