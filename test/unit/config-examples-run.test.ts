@@ -36,6 +36,7 @@ const facts = {
   fulfillment: { id: "5", status: "failure" },
   hold: { reason: "high_risk_of_fraud" },
   payment: { id: "9", status: "failed", amount: { minor: 5990, currency: "EUR" } },
+  ticket: { id: "4", key: "order:1001", status: "open" },
   survey: { id: "3", score: 5, scale: 5, ticketKey: "order:1001" },
 };
 

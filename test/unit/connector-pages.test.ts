@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import gorgias from "../../connectors/gorgias/index.ts";
+import { triggers } from "../../connectors/gorgias/webhook.ts";
 import shopify from "../../connectors/shopify/index.ts";
 import webhook from "../../connectors/webhook/index.ts";
 import { eventTypes } from "../../src/model/event.ts";
@@ -12,19 +14,19 @@ const root = join(import.meta.dirname, "../..");
 const pageOf = (name: string): string => join(root, "docs/reference/connectors", `${name}.md`);
 
 describe("the reference page of a connector", () => {
-  it.each([shopify, webhook])("$name has the table of settings that its schema gives", async (definition) => {
+  it.each([gorgias, shopify, webhook])("$name has the table of settings that its schema gives", async (definition) => {
     const page = pageOf(definition.name);
     await expect(withSettings(readFileSync(page, "utf8"), definition)).toMatchFileSnapshot(page);
   });
 
-  it.each([shopify, webhook])("$name says of each setting what it is", (definition) => {
+  it.each([gorgias, shopify, webhook])("$name says of each setting what it is", (definition) => {
     const settings = settingsOf(definition);
     expect(settings.length).toBeGreaterThan(5);
     const unsaid = settings.filter((one) => one.description === "").map((one) => one.path);
     expect(unsaid).toEqual([]);
   });
 
-  it.each([shopify, webhook])("$name begins with an example that its schema takes", ({ name, config }) => {
+  it.each([gorgias, shopify, webhook])("$name begins with an example that its schema takes", ({ name, config }) => {
     const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(pageOf(name), "utf8")) ?? [];
     const { connections } = parse(example) as { connections: Record<string, Record<string, unknown>> };
     const [{ use, poll: _poll, ...settings } = {}] = Object.values(connections);
@@ -35,6 +37,13 @@ describe("the reference page of a connector", () => {
   it("of shopify names every topic that is taken", () => {
     const page = readFileSync(pageOf("shopify"), "utf8");
     expect(Object.keys(topics).filter((topic) => !page.includes(`\`${topic}\``))).toEqual([]);
+  });
+});
+
+describe("the page of gorgias", () => {
+  it("names every trigger that is taken", () => {
+    const page = readFileSync(pageOf("gorgias"), "utf8");
+    expect(triggers.filter((trigger) => !page.includes(`\`${trigger}\``))).toEqual([]);
   });
 });
 
