@@ -6,6 +6,7 @@ import type { Budget, BudgetLimit } from "./budget.ts";
 import { BudgetCounter } from "./budget-counter.ts";
 import type { CounterDeps } from "./budget-counter.ts";
 import { BudgetLine } from "./budget-line.ts";
+import { closingOf } from "./budget-news.ts";
 import { openPostgresBudget } from "./budget-postgres.ts";
 import { openRedisBudget } from "./budget-redis.ts";
 import { createFaultLog } from "./fault-log.ts";
@@ -88,8 +89,8 @@ function gateOf(account: () => Account | undefined): CallGate {
     learn: (reading) => {
       const present = account();
       if (present === undefined) return;
-      const { retryAfterMs = 0 } = reading;
-      if (retryAfterMs > 0) present.line.closeFor(retryAfterMs);
+      const closeMs = closingOf(reading);
+      if (closeMs > 0) present.line.closeFor(closeMs);
       void present.counter.learn(reading, present.line.standing);
     },
   };

@@ -8,17 +8,26 @@ interface Known {
   readonly used: number;
 }
 
+/** After so long it is tried whether the vendor still wants to be left alone, whatever it said: a mistake of its must not last for a day. */
+const longestCloseMs = 3_600_000;
+
+/** For how long nothing may be sent, in milliseconds. */
+export function closingOf({ retryAfterMs = 0 }: RateReading): number {
+  return Math.min(Math.max(0, Math.ceil(retryAfterMs)), longestCloseMs);
+}
+
 /** What of a vendor's words the store has to hear: another limit, calls that are not ours, or that it wants to be left alone. */
 export function newsOf(reading: RateReading, declared: BudgetLimit, known: Known): BudgetNews | undefined {
   const limit = otherLimit(reading.limit, declared, known);
   const used = usedBeyond(reading, known);
-  const { resetMs, retryAfterMs = 0 } = reading;
-  if (limit === undefined && used === undefined && retryAfterMs <= 0) return undefined;
+  const closeMs = closingOf(reading);
+  const { resetMs } = reading;
+  if (limit === undefined && used === undefined && closeMs === 0) return undefined;
   return {
     ...(limit === undefined ? {} : { limit }),
     ...(used === undefined ? {} : { used }),
     ...(resetMs === undefined ? {} : { resetMs: Math.max(0, Math.ceil(resetMs)) }),
-    ...(retryAfterMs > 0 ? { closeMs: Math.ceil(retryAfterMs) } : {}),
+    ...(closeMs > 0 ? { closeMs } : {}),
   };
 }
 

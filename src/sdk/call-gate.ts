@@ -25,7 +25,7 @@ export function beforeRequest(
 ): Promise<void> | undefined {
   const context = currentCallContext();
   const beforeCall = context?.beforeCall;
-  if (gate === undefined) return beforeCall === undefined ? undefined : Promise.resolve(beforeCall());
+  if (gate === undefined) return beforeCall?.() ?? undefined;
   const weight = budget?.weight?.(request) ?? 1;
   return waitForTurn(gate, weight, context?.priority ?? "live", beforeCall, request);
 }

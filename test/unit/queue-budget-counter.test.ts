@@ -140,6 +140,11 @@ describe("news of a limit", () => {
     ["more left than there can be", { remaining: -3 }, { used: 12 }],
     ["a limit that cannot be", { limit: 0 }, undefined],
     ["a pause", { retryAfterMs: 1_500.2 }, { closeMs: 1_501 }],
+    [
+      "a pause of a day, of which it is tried after an hour whether it still holds",
+      { retryAfterMs: 86_400_000 },
+      { closeMs: 3_600_000 },
+    ],
     ["no pause", { retryAfterMs: 0 }, undefined],
   ])("%s", (_what, reading, news) => {
     expect(newsOf(reading, limit, known)).toEqual(news);
