@@ -54,7 +54,7 @@ export function createPeople(newId: () => number): People {
       if (external !== undefined) return same(user.externalId, external);
       if (unindexed.has(user.id)) return false;
       // Like the vendor's, the search finds parts of a value as well.
-      if (kind === "email") return user.email?.includes(text ?? "\n") === true;
+      if (kind === "email") return user.email?.toLowerCase().includes(text?.toLowerCase() ?? "\n") === true;
       return kind === "phone" && (user.phone ?? "").replaceAll(/\D/g, "").includes(text ?? "\n");
     });
     return { status: 200, body: { users: found.map(shown), count: found.length, next_page: null } };
