@@ -1,5 +1,6 @@
 import type { AppError, ErrorCode } from "../errors.ts";
 import { toAppError } from "../errors.ts";
+import { keptOperations } from "../flows/kept-operations.ts";
 import type { AttemptRecord, Mail, Settlement } from "../ledger/ledger.ts";
 import type { Event } from "../model/event.ts";
 import { runWithCallContext } from "../sdk/call-context.ts";
@@ -150,7 +151,8 @@ function toSettlement(
     case "skipped":
       return { delivery, status: "skipped", counts: true, attempt: { ...base, message: outcome.reason } };
     case "dead": {
-      const { operations } = progress;
+      const operations =
+        progress.operations === undefined ? undefined : keptOperations(progress.operations, config.secrets);
       const attempt = {
         ...withError(base, outcome.error),
         ...(operations === undefined ? {} : { operations }),

@@ -109,6 +109,6 @@ async function send(
 
 /** Whether the target may have seen this effect's key so long ago that it has forgotten it. */
 function isKeyForgotten({ idempotency }: Desk, mail: Mail, now: number): boolean {
-  if (idempotency.kind !== "key" || mail.attempts === 0) return false;
+  if (idempotency.kind !== "key" || !mail.again) return false;
   return now - mail.receivedAt > idempotency.windowSeconds * 1000;
 }

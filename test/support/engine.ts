@@ -46,7 +46,12 @@ export function testEngine(parts: {
     const config = { name, use: "test", settings: {}, poll: undefined, rateLimit: undefined, concurrency: 4 };
     connections.set(name, { config, connection });
   }
-  const config = { flows, connections: new Map(), version: "test" } as unknown as Config;
+  const config = {
+    flows,
+    connections: new Map(),
+    version: "test",
+    secrets: ["hush-hush"],
+  } as unknown as Config;
   const queue = {
     ring: (target, lanes, options = {}) => void rings.push({ target, lanes, options }),
     ...parts.queue,

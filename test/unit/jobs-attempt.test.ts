@@ -236,6 +236,11 @@ describe("an attempt", () => {
       hold: true,
       attempt: { config: "test", operations: [{ name: "ticket.close", input: { key: "order/1" } }] },
     });
+    const secret = flowOf({
+      map: () => [{ name: "ticket.note", input: { key: "k", message: "say hush-hush" } }],
+    });
+    const kept = await attemptWith(failing("target_rejected"), { flow: secret });
+    expect(JSON.stringify(kept.settlement.attempt.operations)).not.toContain("hush-hush");
     const skips = await attemptWith(failing("target_rejected"), { flow: flowOf({ onDead: "skip" }) });
     expect(skips.settlement).not.toHaveProperty("hold");
   });
