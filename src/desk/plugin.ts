@@ -16,6 +16,7 @@ import { metricRoutes } from "./route-metric.ts";
 import { orderRoutes } from "./route-order.ts";
 import { ticketRoutes } from "./route-ticket.ts";
 import { ticketOrderRoutes } from "./route-ticket-order.ts";
+import { wholeTicketRoutes } from "./route-ticket-whole.ts";
 import { webhookRoutes } from "./route-webhook.ts";
 import type { Caller, Scope } from "./scope.ts";
 import { mayUse } from "./scope.ts";
@@ -28,6 +29,7 @@ export const routes: readonly Route[] = [
   ...wholeContactRoutes,
   ...orderRoutes,
   ...ticketRoutes,
+  ...wholeTicketRoutes,
   ...ticketOrderRoutes,
   ...messageRoutes,
   ...csatRoutes,

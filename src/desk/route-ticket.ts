@@ -64,7 +64,7 @@ function filterOf(query: TicketQuery): TicketFilter {
     order: readObjectId("order", query.order_id ?? ""),
     orderRef,
     updatedAfter,
-    sort: query.sort ?? (updatedAfter === undefined ? "-created_at" : "updated_at"),
+    sort: query.sort ?? (updatedAfter === undefined || query.q !== undefined ? "-created_at" : "updated_at"),
   };
 }
 
@@ -83,13 +83,14 @@ export const ticketRoutes: readonly Route[] = [
     method: "GET",
     path: "/v1/tickets",
     scope: "tickets:read",
-    summary: "List tickets",
+    summary: "List tickets, or search in them",
     query: ticketQuery,
     answers: { 200: pageOf(ticket) },
     read: async ({ query }, store) => {
       const filter = filterOf(query);
       const after = parseCursor(query.cursor, filter.sort);
-      const page = await store.list(ticketList(filter, { after, limit: query.limit }));
+      const list = ticketList(filter, { after, limit: query.limit });
+      const page = await (query.q === undefined ? store.list(list) : store.searchTickets(list, query.q));
       return { body: formatPage(page, filter.sort) };
     },
   }),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ticketPriority, ticketStatus } from "../model/data.ts";
 import { person } from "./schema-contact.ts";
+import { csat } from "./schema-csat.ts";
 import { newMessage } from "./schema-message.ts";
 import { orderBrief, orderInTicket } from "./schema-order.ts";
 import * as field from "./schema-text.ts";
@@ -24,7 +25,7 @@ export const ticket = z.strictObject({
   custom_fields: z.record(z.string(), z.unknown()),
   refs: z.array(field.ref),
   orders: z.array(orderBrief),
-  csat: z.unknown().nullable(),
+  csat: csat.nullable(),
   follow_up_of: z.string().nullable(),
   created_at: z.iso.datetime(),
   updated_at: z.iso.datetime(),
@@ -118,15 +119,40 @@ export const ticketQuery = z
     order_source: field.sourceName.optional(),
     order_external_id: field.externalId.optional(),
     updated_after: field.instant.optional(),
+    q: field
+      .text(200)
+      .optional()
+      .describe(
+        'words that the subject or one message has all of; "quoted" ones together, `-` for not, `or`',
+      ),
     sort: z
       .enum(ticketSorts)
       .optional()
-      .describe("-created_at unless told; updated_at where updated_after is given"),
+      .describe("-created_at unless told; updated_at where updated_after is given without q"),
     limit: field.pageLimit,
     cursor: field.pageCursor,
   })
   .refine((query) => (query.order_source === undefined) === (query.order_external_id === undefined), {
     message: "order_source and order_external_id belong together",
     path: ["order_source"],
+  })
+  .refine((query) => query.q === undefined || query.sort?.endsWith("updated_at") !== true, {
+    message: "goes with the order of creation only",
+    path: ["sort"],
   });
 export type TicketQuery = z.output<typeof ticketQuery>;
+
+/** Body of `POST /v1/tickets/{id}/merge`. */
+export const ticketMerge = z.strictObject({
+  into: field.objectId("ticket").describe("the ticket that stays"),
+});
+
+/** One entry of a ticket's history. */
+export const historyEntry = z.strictObject({
+  id: z.string().describe("as in the change feed"),
+  type: z.string(),
+  time: z.iso.datetime(),
+  actor: z.string().describe("who did it, such as `key_7`"),
+  object_id: z.string(),
+  changes: z.array(z.strictObject({ field: z.string(), from: z.unknown(), to: z.unknown() })),
+});

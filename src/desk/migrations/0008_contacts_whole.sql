@@ -276,6 +276,18 @@ begin
 end
 $$;
 
+create or replace function insert_contact(p_contact bigint, p jsonb, p_actor text) returns void language plpgsql as $$
+begin
+  insert into contact (id, name, email, phone, custom_fields)
+  values (
+    p_contact, p->>'name',
+    coalesce(p->>'email', own_identity(p_contact, 'email', null)), coalesce(p->>'phone', own_identity(p_contact, 'phone', null)),
+    merge_fields('{}', p->'custom_fields')
+  );
+  perform record_change('contact.created', p_contact, null, p_actor);
+end
+$$;
+
 -- The contact of an address, locked.
 create function lock_contact(p jsonb) returns contact language plpgsql as $$
 declare
@@ -446,7 +458,7 @@ begin
   if p->>'into' = p->>'contact' then
     raise exception using errcode = 'DK400', message = 'a contact cannot be merged into itself';
   end if;
-  if not exists (select from contact where id = gone) then perform lock_contact(p); end if;
+  if not exists (select from contact where id = gone and erased_at is null) then perform lock_contact(p); end if;
   perform lock_for_merge(gone, survivor);
   select * into before from contact where id = gone;
   select * into target from contact where id = survivor;
@@ -962,6 +974,36 @@ begin
 end
 $$;
 
+-- A ticket and those that were merged into it.
+create function ticket_family(p_ticket bigint) returns bigint[] language plpgsql stable as $$
+begin
+  return array(
+    with recursive family as (
+      select p_ticket as id union select t.id from ticket t join family f on t.merged_into = f.id
+    ) select id from family
+  );
+end
+$$;
+
+-- A change as an entry of its ticket's history.
+create function change_entry(c change) returns text language plpgsql stable as $$
+begin
+  return json_build_object(
+    'id', 'evt_' || c.id,
+    'type', c.type,
+    'time', stamp(c.at),
+    'actor', c.actor,
+    'object_id', case split_part(c.type, '.', 1) when 'message' then 'msg_' when 'attachment' then 'att_' else 'tkt_' end || c.object,
+    'changes', coalesce((
+      select json_agg(case jsonb_typeof(d.value)
+        when 'array' then json_build_object('field', d.key, 'from', d.value->0, 'to', d.value->1)
+        else json_build_object('field', d.key, 'from', null, 'to', d.value)
+      end order by d.key) from jsonb_each(c.data) as d
+    ), '[]')
+  )::text;
+end
+$$;
+
 -- SEARCH. Words as they are written, in lower case, of any language. Beside its words each text is indexed under the ranges of ticket numbers that its ticket is in,
 -- of 256, 4,096, 65,536 and so on tickets: a search goes from the newest range to ever larger older ones until it has enough, so that a common word costs as
 -- little as a rare one.
@@ -973,14 +1015,15 @@ create function ticket_ranges(p_ticket bigint) returns tsvector language sql imm
   ])
 $$;
 
-create index message_search on message using gin ((to_tsvector('simple'::regconfig, text) || ticket_ranges(ticket)));
+create index message_search on message using gin ((to_tsvector('simple'::regconfig, text) || ticket_ranges(ticket)))
+  with (gin_pending_list_limit = 512);
 
 -- The subjects' words, apart from the tickets: those change with every message.
 create table ticket_subject (
   ticket bigint primary key,
   words tsvector not null
 );
-create index ticket_subject_search on ticket_subject using gin (words);
+create index ticket_subject_search on ticket_subject using gin (words) with (gin_pending_list_limit = 512);
 insert into ticket_subject (ticket, words) select id, to_tsvector('simple', subject) || ticket_ranges(id) from ticket;
 
 create function note_subject() returns trigger language plpgsql as $$
@@ -1006,6 +1049,13 @@ create table erasure_step (
 create function mentions(p_text text, p_words text[]) returns boolean language plpgsql immutable as $$
 begin
   return exists (select from unnest(p_words) as word where position(word in lower(p_text)) > 0);
+end
+$$;
+
+-- A ref that says who somebody is; those with an @ are addresses, or ids of mails, which have the sender's domain.
+create function is_personal_ref(p_external_id text, p_source text, p_words text[]) returns boolean language plpgsql immutable as $$
+begin
+  return p_external_id like '%@%' or mentions(concat_ws(' ', p_external_id, p_source), p_words);
 end
 $$;
 
@@ -1095,7 +1145,7 @@ begin
       or (m.ticket = any (others) and (m.author_contact = any (p_contacts) or mentions(concat_ws(' ', m.text, m.author_name), p_words)))
     returning m.id
   ) select coalesce(array_agg(id), '{}') into erased from gone;
-  delete from message_ref where message = any (erased) and mentions(concat_ws(' ', external_id, source), p_words);
+  delete from message_ref where message = any (erased) and is_personal_ref(external_id, source, p_words);
   delete from ticket_contact where contact = any (p_contacts);
 end
 $$;
@@ -1103,7 +1153,7 @@ $$;
 create function erase_tickets(p_tickets bigint[], p_words text[], p_actor text) returns void language plpgsql as $$
 begin
   delete from ticket_tag where ticket = any (p_tickets) and mentions(tag, p_words);
-  delete from ticket_ref where ticket = any (p_tickets) and mentions(concat_ws(' ', external_id, source), p_words);
+  delete from ticket_ref where ticket = any (p_tickets) and is_personal_ref(external_id, source, p_words);
   update ticket t set
     subject = '[erased]',
     tags = array(select tag from unnest(t.tags) as tag where not mentions(tag, p_words)),
@@ -1128,8 +1178,7 @@ declare
   erased bigint[] := array(select id from sales_order where contact = any (p_contacts) order by external_id, source for update);
 begin
   update sales_order o set
-    contact = null, url = null,
-    name = case when mentions(o.name, p_words) then null else o.name end,
+    contact = null, url = null, name = null,
     status = case when mentions(o.status, p_words) then null else o.status end,
     external_id = case when mentions(o.external_id, p_words) then 'erased-' || o.id else o.external_id end,
     updated_at = clock_timestamp(), version = o.version + 1

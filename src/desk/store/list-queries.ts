@@ -39,7 +39,8 @@ export function ticketList(filter: TicketFilter, { after, limit }: PageRequest):
   const [status, ...others] = filter.status ?? [];
   if (others.length > 0) conditions.push(["t.status = any (?::ticket_status[])", filter.status]);
   else if (status !== undefined) conditions.push(["t.status = ?::ticket_status", status]);
-  if (filter.requester !== undefined) conditions.push(["t.requester = ?", filter.requester]);
+  if (filter.requester !== undefined)
+    conditions.push(["t.requester = (select survivor_of(?))", filter.requester]);
   if (filter.assignee !== undefined) conditions.push(["t.assignee = ?", filter.assignee]);
   if (filter.channel !== undefined) conditions.push(["t.channel = ?", filter.channel]);
   if (filter.updatedAfter !== undefined) {
@@ -57,6 +58,19 @@ export function ticketList(filter: TicketFilter, { after, limit }: PageRequest):
   };
 }
 
+/** What happened to a ticket, and to those that were merged into it, from the beginning. */
+export function ticketHistory(ticket: number, { after, limit }: PageRequest): ListQuery {
+  return {
+    from: "change t",
+    body: "change_entry(t)",
+    conditions: [["t.ticket = any ((select ticket_family(?))::bigint[])", ticket]],
+    sort: "id",
+    descending: false,
+    after,
+    limit,
+  };
+}
+
 /** An identity to look for; of any source where none is given. */
 export interface IdentityFilter {
   readonly kind: Identity["kind"];
@@ -65,10 +79,7 @@ export interface IdentityFilter {
 }
 
 /** Contacts, newest first; those that have all of the identities. */
-export function contactList(
-  identities: readonly IdentityFilter[],
-  { after, limit }: PageRequest,
-): ListQuery {
+export function contactList(identities: readonly IdentityFilter[], { after, limit }: PageRequest): ListQuery {
   const conditions = identities.map(({ kind, source, value }): [string, ...unknown[]] => {
     const sql = "select i.contact from contact_identity i where i.kind = ? and i.value = ?";
     return source === undefined

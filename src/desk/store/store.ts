@@ -13,6 +13,7 @@ import type { MetricFigures, MetricRequest } from "./metrics-read.ts";
 import { readMetrics } from "./metrics-read.ts";
 import type { Found, Lookup } from "./read.ts";
 import { find } from "./read.ts";
+import { searchTickets } from "./search.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import { createWebhookStore } from "./webhooks.ts";
 import type { Write, Written } from "./write.ts";
@@ -23,6 +24,8 @@ export interface DeskStore {
   readonly write: (request: Write) => Promise<Written>;
   readonly find: (lookup: Lookup, values: readonly (string | number)[]) => Promise<Found | undefined>;
   readonly list: (query: ListQuery) => Promise<Page>;
+  /** A list of tickets that has `words`. */
+  readonly searchTickets: (query: ListQuery, words: string) => Promise<Page>;
   readonly readChanges: (request: ChangeRequest) => Promise<ChangePage>;
   readonly feedEnd: () => Promise<FeedPosition>;
   readonly webhooks: WebhookStore;
@@ -78,6 +81,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     write: (request) => write(pool, request),
     find: (lookup, values) => find(pool, lookup, values),
     list: (query) => listPage(pool, query),
+    searchTickets: (query, words) => searchTickets(pool, query, words),
     readChanges: (request) => readChanges(pool, request),
     feedEnd: () => feedEnd(pool),
     webhooks: createWebhookStore(pool),
