@@ -30,6 +30,7 @@ export function cliPage(): string {
     "",
     "Verbs that need the database use `DATABASE_URL`, or the embedded PostgreSQL in the data directory: that of a deskbridge which is running there,",
     "or one that they start and stop themselves. `REDIS_URL` names the queue's Redis, `DESKBRIDGE_URL` and `DESKBRIDGE_API_KEY` the Support API.",
+    "`DESKBRIDGE_WEBHOOK_ALLOW_HOSTS` names hosts, addresses and ranges that webhooks may go to although they are not public.",
     "",
     ...verbsOf().flatMap(({ words, command }) => verbSection(words, command)),
   ].join("\n");
