@@ -10,6 +10,7 @@ import { closingOf } from "./budget-news.ts";
 import { openPostgresBudget } from "./budget-postgres.ts";
 import { openRedisBudget } from "./budget-redis.ts";
 import { createFaultLog } from "./fault-log.ts";
+import { withTimeLimit } from "./time-limit.ts";
 
 export interface BudgetOptions {
   /** The same URL as the queue's. */
@@ -27,6 +28,7 @@ interface Account {
 }
 
 const faultLinesEveryMs = 10_000;
+const listMs = 5_000;
 
 /** A budget counted in Redis or PostgreSQL, shared by all processes. While the store is away every process goes on with its part of it. */
 export async function openBudget({
@@ -56,6 +58,10 @@ export async function openBudget({
     usage: async (name) => {
       const account = accounts.get(name);
       return account?.counter.usage(account.line.standing);
+    },
+    inUse: async () => {
+      const found = await withTimeLimit(store.list(), listMs);
+      return found.toSorted((one, other) => one.account.localeCompare(other.account));
     },
     close: async () => {
       for (const { line } of accounts.values())

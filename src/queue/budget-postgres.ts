@@ -1,4 +1,6 @@
 import { AppError } from "../errors.ts";
+import type { AccountState } from "./budget-state.ts";
+import { usageOf } from "./budget-state.ts";
 import type { BudgetAnswer, BudgetStore } from "./budget-store.ts";
 
 interface PostgresPool {
@@ -6,7 +8,7 @@ interface PostgresPool {
     readonly name?: string;
     readonly text: string;
     readonly values?: readonly unknown[];
-  }) => Promise<{ readonly rows: readonly { readonly answer?: unknown }[] }>;
+  }) => Promise<{ readonly rows: readonly Readonly<Record<string, unknown>>[] }>;
 }
 
 function asPool(value: unknown): PostgresPool {
@@ -37,9 +39,24 @@ export async function openPostgresBudget(pool: unknown, schema: string): Promise
       const { rows } = await postgres.query({ name, text, values: [account, JSON.stringify(ask)] });
       return rows[0]?.answer as BudgetAnswer;
     },
+    list: async () => {
+      const { rows } = await postgres.query({ text: listText(schema) });
+      const usages = (rows as unknown as readonly ListRow[]).map(({ account, now, ...state }) =>
+        usageOf(account, state, now),
+      );
+      return usages.filter((usage) => usage !== undefined);
+    },
     close: () => undefined,
   };
 }
+
+type ListRow = AccountState & { readonly account: string; readonly now: number };
+
+const listText = (schema: string): string => `SELECT account, closed::float8 AS closed,
+  floor(extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now,
+  (SELECT coalesce(jsonb_agg(jsonb_build_array(o, w)), '[]') FROM unnest(overs, weights) AS spent(o, w)) AS spent,
+  (SELECT coalesce(jsonb_agg(value), '[]') FROM jsonb_each(processes)) AS processes
+  FROM "${schema}".budget_account`;
 
 /** Unlogged: counting a call must not wait for the disk, and after a crash of the server each process says again what it had counted. */
 const setUp = (schema: string): string => `DO $setup$ BEGIN
@@ -53,7 +70,7 @@ const setUp = (schema: string): string => `DO $setup$ BEGIN
     -- When weight is forgotten, and how much then.
     overs bigint[] NOT NULL DEFAULT '{}',
     weights integer[] NOT NULL DEFAULT '{}',
-    -- For each process: seen until, waits until, weight that waits by priority.
+    -- For each process: seen until, waits until, weight that waits by priority, and the limit in force.
     processes jsonb NOT NULL DEFAULT '{}'
   ) WITH (fillfactor = 50);
   CREATE OR REPLACE FUNCTION "${schema}".ask_budget(asked text, ask jsonb) RETURNS jsonb
@@ -154,7 +171,7 @@ BEGIN
         overs = state.overs, weights = state.weights,
         processes = state.processes || jsonb_build_object(ask->>'process', jsonb_build_array(
           now_ms + 60000, now_ms + greatest(wait_ms, (ask->>'waitsMs')::bigint) + 1000,
-          greatest(0, waits[1] - given[1]), greatest(0, waits[2] - given[2]), greatest(0, waits[3] - given[3])))
+          greatest(0, waits[1] - given[1]), greatest(0, waits[2] - given[2]), greatest(0, waits[3] - given[3]), calls))
       WHERE account = asked;
   END IF;
   RETURN jsonb_build_object('granted', granted, 'waitMs', coalesce(wait_ms, 50), 'epoch', coalesce(state.epoch, ''),

@@ -1,10 +1,14 @@
+import { Cluster } from "ioredis";
+import type { AccountState, NamedUsage } from "./budget-state.ts";
+import { usageOf } from "./budget-state.ts";
 import type { BudgetAnswer, BudgetStore } from "./budget-store.ts";
 import type { FaultLog } from "./fault-log.ts";
+import type { RedisClient } from "./redis-url.ts";
 import { connected, connectRedis, parseRedisUrl } from "./redis-url.ts";
 
 /**
  * An account is a hash: `epoch`, `closed` (until when), `limit` (learned), a field `s:<when>` for the weight that is forgotten at that time,
- * and a field `p:<process>` for each process: seen until, waits until, and the weight that waits by priority. `budget-postgres.ts` does the same.
+ * and a field `p:<process>` for each process: seen until, waits until, the weight that waits by priority, and the limit in force. `budget-postgres.ts` does the same.
  */
 const script = `
 local time = redis.call('TIME')
@@ -27,7 +31,7 @@ for i = 1, #state, 2 do
       used = used + tonumber(value)
     end
   elseif kind == 'p:' then
-    local seen, waits, a, b, c = string.match(value, '(%d+):(%d+):(%d+):(%d+):(%d+)')
+    local seen, waits, a, b, c = string.match(value, '(%d+):(%d+):(%d+):(%d+):(%d+):')
     if tonumber(seen) <= now then write('HDEL', KEYS[1], name)
     elseif name ~= 'p:' .. ask.process then
       processes = processes + 1
@@ -104,7 +108,7 @@ end
 local waiting = {}
 for r = 1, 3 do waiting[r] = text(math.max(0, ask.waiting[r] - given[r])) end
 write('HSET', KEYS[1], 'p:' .. ask.process,
-  text(now + 60000) .. ':' .. text(now + math.max(waitMs, ask.waitsMs) + 1000) .. ':' .. table.concat(waiting, ':'))
+  text(now + 60000) .. ':' .. text(now + math.max(waitMs, ask.waitsMs) + 1000) .. ':' .. table.concat(waiting, ':') .. ':' .. text(calls))
 write('PEXPIRE', KEYS[1], text(math.max(ask.windowMs, closed - now, 60000) + 60000))
 return cjson.encode({
   granted = granted, waitMs = waitMs, epoch = epoch, limit = calls, used = used,
@@ -128,10 +132,40 @@ export async function openRedisBudget(
   await connected(client);
   const { deskbridgeBudget } = client as unknown as BudgetCommand;
   return {
+    list: () => listAccounts(client, `${namespace}:budget:`),
     ask: async (account, ask) =>
       JSON.parse(
         await deskbridgeBudget.call(client, `${namespace}:budget:${account}`, JSON.stringify(ask)),
       ) as BudgetAnswer,
     close: () => client.disconnect(),
+  };
+}
+
+/** Keys are gone two minutes after they were last asked about, so there are as many as accounts in use. */
+async function listAccounts(client: RedisClient, prefix: string): Promise<readonly NamedUsage[]> {
+  const keys = new Set<string>();
+  for (const node of client instanceof Cluster ? client.nodes("master") : [client]) {
+    for await (const found of node.scanStream({ match: `${prefix}*`, count: 1000 }) as AsyncIterable<
+      string[]
+    >)
+      for (const key of found) keys.add(key);
+  }
+  const [seconds = 0] = await client.time();
+  const usages = await Promise.all(
+    [...keys].map(async (key) => {
+      const state = stateOf(await client.hgetall(key));
+      return usageOf(key.slice(prefix.length), state, seconds * 1000);
+    }),
+  );
+  return usages.filter((usage) => usage !== undefined);
+}
+
+function stateOf(fields: Readonly<Record<string, string>>): AccountState {
+  const entries = Object.entries(fields);
+  const named = (kind: string) => entries.filter(([name]) => name.startsWith(kind));
+  return {
+    spent: named("s:").map(([name, weight]) => [Number(name.slice(2)), Number(weight)]),
+    processes: named("p:").map(([, figures]) => figures.split(":").map(Number)),
+    closed: Number(fields["closed"] ?? 0),
   };
 }

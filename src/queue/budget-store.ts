@@ -1,3 +1,5 @@
+import type { NamedUsage } from "./budget-state.ts";
+
 /** Live, backfill, export: the index is the rank, the lowest goes first. */
 export type ByPriority = readonly [live: number, backfill: number, exports: number];
 
@@ -61,5 +63,7 @@ export interface BudgetAnswer {
 /** Where the calls of all processes are counted. Each question is answered in one step that nothing can come between. */
 export interface BudgetStore {
   readonly ask: (account: string, ask: BudgetAsk) => Promise<BudgetAnswer>;
+  /** Every account that some process asked about in the last minute. */
+  readonly list: () => Promise<readonly NamedUsage[]>;
   readonly close: () => void;
 }

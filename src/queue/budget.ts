@@ -31,5 +31,7 @@ export interface Budget {
   readonly gate: (account: string) => CallGate;
   /** Undefined for an account without a limit. Rejects when the store does not answer. */
   readonly usage: (account: string) => Promise<BudgetUsage | undefined>;
+  /** The accounts that some process asked about in the last minute, whoever set their limits. Rejects when the store does not answer. */
+  readonly inUse: () => Promise<readonly (BudgetUsage & { readonly account: string })[]>;
   readonly close: () => Promise<void>;
 }

@@ -139,6 +139,11 @@ export function describeBudget(name: string, open: () => Promise<BudgetFixture>)
       await take(one, "desk", 3);
       await take(two, "desk", 7);
       const refused = [take(one), take(one), take(two)].map((waits) => waits.catch(() => undefined));
+      // One that set no limit, such as a command that only looks, sees it too.
+      const onlooker = await openOne();
+      await expect
+        .poll(() => onlooker.inUse())
+        .toEqual([{ account: "desk", limit: 10, used: 10, waiting: 3, closedMs: 0 }]);
       await expect.poll(() => one.usage("desk")).toEqual({ limit: 10, used: 10, waiting: 3, closedMs: 0 });
       await Promise.all([one.close(), two.close()]);
       await Promise.all(refused);

@@ -60,6 +60,7 @@ export function testEngine(parts: {
     setLimit: () => undefined,
     gate: () => ({ take: async () => undefined, giveBack: () => undefined, learn: () => undefined }),
     usage: async () => undefined,
+    inUse: async () => [],
     close: async () => undefined,
   };
   return {

@@ -58,6 +58,7 @@ async function open(connections: Readonly<Record<string, [connector: string, Rat
       learn: () => undefined,
     }),
     usage: async () => undefined,
+    inUse: async () => [],
     close: async () => undefined,
   };
   const config = { flows: [], connections: new Map(configs.map((each) => [each.name, each])) };

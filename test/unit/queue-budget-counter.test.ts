@@ -35,6 +35,7 @@ function openCounter(declared: ConstructorParameters<typeof BudgetCounter>[1] = 
         const { epoch, used, processes } = store;
         return { granted, waitMs: 0, epoch, limit: store.limit, used, waiting: 0, processes, closedMs: 0 };
       },
+      list: async () => [],
       close: () => undefined,
     },
   });
