@@ -59,15 +59,20 @@ export function createApi(settings: Config, context: ConnectorContext): GorgiasA
   return {
     request,
     page,
-    pages: async function* (list) {
-      let cursor: string | undefined;
-      do {
-        const { rows, next } = await page(list, cursor);
-        yield rows;
-        cursor = next;
-      } while (cursor !== undefined);
-    },
+    pages: (list) => allPages(page, list),
   };
+}
+
+async function* allPages<T extends z.ZodType>(
+  page: GorgiasApi["page"],
+  list: ListRequest<T>,
+): AsyncGenerator<readonly z.output<T>[]> {
+  let cursor: string | undefined;
+  do {
+    const { rows, next } = await page(list, cursor);
+    yield rows;
+    cursor = next;
+  } while (cursor !== undefined);
 }
 
 async function readPage<T extends z.ZodType>(

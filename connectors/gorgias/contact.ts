@@ -8,72 +8,86 @@ import { replace } from "./replace.ts";
 
 type ContactUpsert = OperationInput<"contact.upsert">;
 
+interface Desk {
+  readonly api: GorgiasApi;
+  readonly customers: Customers;
+}
+
 /** The operation on contacts, which Gorgias calls customers. */
 export function createContactOperation(
   api: GorgiasApi,
   customers: Customers,
 ): DeskOperations["contact.upsert"] {
-  const change = async (found: Customer, input: ContactUpsert, call: EffectCall): Promise<EffectReceipt> => {
-    const { signal } = call;
-    const path = `/api/customers/${found.id}`;
-    const read = async (): Promise<Customer> => {
-      const now = await customers.read(found.id, signal);
-      if (now !== undefined) return now;
-      throw new AppError("target_conflict", `customer ${found.id} was deleted or merged just now`);
-    };
-    const writes = await replace({
-      // Lists may leave the channels out.
-      from: Array.isArray(found.channels) ? found : await read(),
-      change: (now) => customerChange(now, input),
-      write: async (body) => {
-        const { status } = await api.request({ method: "PUT", path, body, signal, accept: [409] });
-        if (status === 409) throw taken(found);
-      },
-      read,
-    });
-    return receipt(writes === 0 ? "unchanged" : "updated", found);
-  };
-  const create = async (
-    input: ContactUpsert,
-    key: string,
-    call: EffectCall,
-    replaces: string | undefined,
-  ): Promise<EffectReceipt> => {
-    const { signal } = call;
-    const made = await call
-      .once({
-        step: "create",
-        send: async () => plain(await customers.create(input, signal)),
-        find: async () =>
-          [await customers.match(input, signal)].filter((one) => one !== undefined).map(plain),
-        claims: { kind: "contact", key, ...(replaces === undefined ? {} : { replaces }) },
-      })
-      .catch(async (error: unknown) => {
-        if (!(error instanceof AppError) || error.code !== "target_conflict") throw error;
-        const holder = await customers.holder(input, signal);
-        // Nobody to be seen yet: the delivery is tried again.
-        if (holder === undefined) throw error;
-        return { how: "taken" as const, object: plain(holder) };
-      });
-    if (made.how !== "taken") {
-      return { ...receipt("created", made.object), ...(made.how === "sent" ? {} : { replayed: true }) };
-    }
-    const found = await customers.read(made.object.id, signal);
-    if (found === undefined)
-      throw new AppError("target_conflict", "the customer was deleted or merged just now");
-    await call.links.set("contact", key, plain(found));
-    return change(found, input, call);
-  };
+  const desk = { api, customers };
   return async (input, call) => {
     const key = keyOf(input);
     const link = await call.links.get("contact", key);
     const linked = link === undefined ? undefined : await linkedCustomer(customers, input, link, call);
-    if (call.begun("create")) return create(input, key, call, linked === undefined ? link?.id : undefined);
+    if (call.begun("create")) return create(desk, input, call, linked === undefined ? link?.id : undefined);
     const found = linked ?? (await customers.match(input, call.signal));
-    if (found === undefined) return create(input, key, call, link?.id);
+    if (found === undefined) return create(desk, input, call, link?.id);
     if (linked === undefined) await call.links.set("contact", key, plain(found));
-    return change(found, input, call);
+    return change(desk, found, input, call);
   };
+}
+
+/** `replaces`: the id of the customer that the key named and that is no longer there. */
+async function create(
+  desk: Desk,
+  input: ContactUpsert,
+  call: EffectCall,
+  replaces: string | undefined,
+): Promise<EffectReceipt> {
+  const { customers } = desk;
+  const { signal } = call;
+  const key = keyOf(input);
+  const made = await call
+    .once({
+      step: "create",
+      send: async () => plain(await customers.create(input, signal)),
+      find: async () => [await customers.match(input, signal)].filter((one) => one !== undefined).map(plain),
+      claims: { kind: "contact", key, ...(replaces === undefined ? {} : { replaces }) },
+    })
+    .catch(async (error: unknown) => {
+      if (!(error instanceof AppError) || error.code !== "target_conflict") throw error;
+      const holder = await customers.holder(input, signal);
+      // Nobody to be seen yet: the delivery is tried again.
+      if (holder === undefined) throw error;
+      return { how: "taken" as const, object: plain(holder) };
+    });
+  if (made.how !== "taken") {
+    return { ...receipt("created", made.object), ...(made.how === "sent" ? {} : { replayed: true }) };
+  }
+  const found = await mustRead(customers, made.object.id, signal);
+  await call.links.set("contact", key, plain(found));
+  return change(desk, found, input, call);
+}
+
+async function change(
+  { api, customers }: Desk,
+  found: Customer,
+  input: ContactUpsert,
+  { signal }: EffectCall,
+): Promise<EffectReceipt> {
+  const path = `/api/customers/${found.id}`;
+  const read = () => mustRead(customers, found.id, signal);
+  const writes = await replace({
+    // Lists may leave the channels out.
+    from: Array.isArray(found.channels) ? found : await read(),
+    change: (now) => customerChange(now, input),
+    write: async (body) => {
+      const { status } = await api.request({ method: "PUT", path, body, signal, accept: [409] });
+      if (status === 409) throw taken(found);
+    },
+    read,
+  });
+  return receipt(writes === 0 ? "unchanged" : "updated", found);
+}
+
+async function mustRead(customers: Customers, id: string, signal: AbortSignal): Promise<Customer> {
+  const found = await customers.read(id, signal);
+  if (found !== undefined) return found;
+  throw new AppError("target_conflict", `customer ${id} was deleted or merged just now`);
 }
 
 function keyOf({ externalId, email, phone, customFields }: ContactUpsert): string {

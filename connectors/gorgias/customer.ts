@@ -24,55 +24,27 @@ export interface Customers {
 }
 
 export function createCustomers(api: GorgiasApi): Customers {
-  const list = async (query: NonNullable<HttpRequest["query"]>, signal: AbortSignal) => {
-    // One page: nothing that we ask for belongs to more than a few customers.
-    for await (const page of api.pages({
-      path: "/api/customers",
-      item: customer,
-      what: "customers",
-      query,
-      signal,
-    })) {
-      return page;
-    }
-    return [];
-  };
-  const byExternalId = async ({ externalId }: Person, signal: AbortSignal) =>
-    externalId === undefined
-      ? []
-      : (await list({ external_id: externalId }, signal)).filter((one) => one.external_id === externalId);
-  const byChannel = async (type: "email" | "phone", address: string, signal: AbortSignal) =>
-    (await list({ channel_type: type, channel_address: address }, signal)).filter((one) =>
-      hasChannel(one, type, address),
-    );
-  const byEmail = async ({ email }: Person, signal: AbortSignal) =>
-    email === undefined
-      ? []
-      : (await list({ email }, signal)).filter((one) => hasChannel(one, "email", email));
-  const byPhone = async ({ phone }: Person, signal: AbortSignal) =>
-    phone === undefined ? [] : byChannel("phone", phone, signal);
-
+  const search = createSearch(api);
   const like: Customers["like"] = async (person, signal) =>
     unique([
-      ...(await byExternalId(person, signal)),
-      ...(await byEmail(person, signal)),
-      ...(await byPhone(person, signal)),
+      ...(await search.byExternalId(person, signal)),
+      ...(await search.byEmail(person, signal)),
+      ...(await search.byPhone(person, signal)),
     ]);
-
   return {
     match: async (person, signal) => {
-      const identified = only(await byExternalId(person, signal), "external id");
+      const identified = only(await search.byExternalId(person, signal), "external id");
       if (identified !== undefined) return identified;
-      const addressed = only(await byEmail(person, signal), "e-mail address");
+      const addressed = only(await search.byEmail(person, signal), "e-mail address");
       if (addressed !== undefined && contradicts(addressed, person)) throw conflict(addressed);
       if (addressed !== undefined) return addressed;
-      const called = (await byPhone(person, signal)).filter((one) => !contradicts(one, person));
+      const called = (await search.byPhone(person, signal)).filter((one) => !contradicts(one, person));
       return only(called, "phone number");
     },
     holder: async (person, signal) => {
       const { email } = person;
       // An address may be one of several, which the list by e-mail address does not show.
-      const addressed = email === undefined ? [] : await byChannel("email", email, signal);
+      const addressed = email === undefined ? [] : await search.byChannel("email", email, signal);
       const holders = unique([...addressed, ...(await like(person, signal))]);
       const [first] = holders;
       const own = holders.filter((one) => !contradicts(one, person));
@@ -90,6 +62,32 @@ export function createCustomers(api: GorgiasApi): Customers {
       const answer = await api.request({ method: "POST", path: "/api/customers", body, signal });
       return parseAnswer(customer, "a customer", answer);
     },
+  };
+}
+
+/** The customers that have what is asked for, each question one call. Rows that Gorgias should not have given are left out. */
+function createSearch(api: GorgiasApi) {
+  const list = async (query: NonNullable<HttpRequest["query"]>, signal: AbortSignal) => {
+    const asked = { path: "/api/customers", item: customer, what: "customers", query, signal };
+    // One page: nothing that we ask for belongs to more than a few customers.
+    return (await api.page(asked)).rows;
+  };
+  const byChannel = async (type: "email" | "phone", address: string, signal: AbortSignal) => {
+    const rows = await list({ channel_type: type, channel_address: address }, signal);
+    return rows.filter((one) => hasChannel(one, type, address));
+  };
+  return {
+    byChannel,
+    byExternalId: async ({ externalId }: Person, signal: AbortSignal) => {
+      const rows = externalId === undefined ? [] : await list({ external_id: externalId }, signal);
+      return rows.filter((one) => one.external_id === externalId);
+    },
+    byEmail: async ({ email }: Person, signal: AbortSignal) =>
+      email === undefined
+        ? []
+        : (await list({ email }, signal)).filter((one) => hasChannel(one, "email", email)),
+    byPhone: async ({ phone }: Person, signal: AbortSignal) =>
+      phone === undefined ? [] : byChannel("phone", phone, signal),
   };
 }
 

@@ -4,7 +4,7 @@ import { checkAccount } from "./check.ts";
 import { addressOf, config } from "./config.ts";
 import { createContactOperation } from "./contact.ts";
 import { createCustomers } from "./customer.ts";
-import { createTicketActions } from "./desk.ts";
+import { createTicketActions } from "./ticket-actions.ts";
 import { createTicketSource } from "./source-tickets.ts";
 import { createWebhook } from "./webhook.ts";
 

@@ -45,7 +45,6 @@ export const written = z.object({ id, external_id: z.string().nullish() });
 
 export type Customer = z.output<typeof customer>;
 export type Ticket = z.output<typeof ticket>;
-export type Message = z.output<typeof message>;
 
 /** The answer's body as what it should be. Throws `target_protocol`, which says nothing of the body. */
 export function parseAnswer<T extends z.ZodType>(schema: T, what: string, answer: HttpResponse): z.output<T> {

@@ -18,6 +18,10 @@ export function known(settings: Config, facts: Ticket): KnownTicket {
   return { ...named(settings, facts.id), standing: facts.status === "closed" ? "solved" : "open", facts };
 }
 
+export function isKnown(ticket: RemoteTicket): ticket is KnownTicket {
+  return "facts" in ticket;
+}
+
 /** A ticket's id, which is its number too, and where agents find it. */
 export function named(settings: Config, id: string): RemoteObject {
   return { id, number: id, url: `${addressOf(settings)}/app/ticket/${id}` };

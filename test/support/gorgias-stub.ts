@@ -117,6 +117,7 @@ function answer(request: StubRequest, state: GorgiasState, behaviour: GorgiasBeh
       return { status: 200, body: { id: 1, domain: "acme" } };
     case "integrations":
       return pageOf(call, state.integrations as { id: number }[], ({ id }) => String(id).padStart(9, "0"));
+    case undefined:
     default:
       return refuse(404, "Not found");
   }

@@ -38,7 +38,7 @@ function listTickets(call: GorgiasCall): GorgiasAnswer {
     : page;
 }
 
-function shown({ messages, shownAt: _, ...ticket }: StubTicket): Json {
+function shown({ messages, ...ticket }: StubTicket): Json {
   return { ...ticket, messages_count: messages.length };
 }
 

@@ -6,6 +6,7 @@ import gorgias from "../../connectors/gorgias/index.ts";
 import { triggers } from "../../connectors/gorgias/webhook.ts";
 import shopify from "../../connectors/shopify/index.ts";
 import webhook from "../../connectors/webhook/index.ts";
+import zendesk from "../../connectors/zendesk/index.ts";
 import { eventTypes } from "../../src/model/event.ts";
 import { topics } from "../../connectors/shopify/topic.ts";
 import { settingsOf, withSettings } from "../support/connector-pages.ts";
@@ -14,25 +15,31 @@ const root = join(import.meta.dirname, "../..");
 const pageOf = (name: string): string => join(root, "docs/reference/connectors", `${name}.md`);
 
 describe("the reference page of a connector", () => {
-  it.each([gorgias, shopify, webhook])("$name has the table of settings that its schema gives", async (definition) => {
-    const page = pageOf(definition.name);
-    await expect(withSettings(readFileSync(page, "utf8"), definition)).toMatchFileSnapshot(page);
-  });
+  it.each([gorgias, shopify, webhook, zendesk])(
+    "$name has the table of settings that its schema gives",
+    async (definition) => {
+      const page = pageOf(definition.name);
+      await expect(withSettings(readFileSync(page, "utf8"), definition)).toMatchFileSnapshot(page);
+    },
+  );
 
-  it.each([gorgias, shopify, webhook])("$name says of each setting what it is", (definition) => {
+  it.each([gorgias, shopify, webhook, zendesk])("$name says of each setting what it is", (definition) => {
     const settings = settingsOf(definition);
     expect(settings.length).toBeGreaterThan(5);
     const unsaid = settings.filter((one) => one.description === "").map((one) => one.path);
     expect(unsaid).toEqual([]);
   });
 
-  it.each([gorgias, shopify, webhook])("$name begins with an example that its schema takes", ({ name, config }) => {
-    const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(pageOf(name), "utf8")) ?? [];
-    const { connections } = parse(example) as { connections: Record<string, Record<string, unknown>> };
-    const [{ use, poll: _poll, ...settings } = {}] = Object.values(connections);
-    expect(use).toBe(name);
-    expect(config.safeParse(settings).error?.issues ?? []).toEqual([]);
-  });
+  it.each([gorgias, shopify, webhook, zendesk])(
+    "$name begins with an example that its schema takes",
+    ({ name, config }) => {
+      const [, example = ""] = /```yaml\n([\s\S]*?)```/.exec(readFileSync(pageOf(name), "utf8")) ?? [];
+      const { connections } = parse(example) as { connections: Record<string, Record<string, unknown>> };
+      const [{ use, poll: _poll, ...settings } = {}] = Object.values(connections);
+      expect(use).toBe(name);
+      expect(config.safeParse(settings).error?.issues ?? []).toEqual([]);
+    },
+  );
 
   it("of shopify names every topic that is taken", () => {
     const page = readFileSync(pageOf("shopify"), "utf8");

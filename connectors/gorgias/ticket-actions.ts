@@ -1,77 +1,55 @@
 import { AppError } from "deskbridge/sdk";
-import type { NewTicket, RemoteTicket, TicketActions, TicketChanges } from "deskbridge/sdk";
+import type { HttpResponse, NewTicket, RemoteTicket, TicketActions, TicketChanges } from "deskbridge/sdk";
 import type { GorgiasApi } from "./api.ts";
 import type { Config } from "./config.ts";
 import type { Customers } from "./customer.ts";
 import { messageBody } from "./message.ts";
 import type { Recipient } from "./message.ts";
-import { fieldValues, message, parseAnswer, ticket as ticketSchema, written } from "./object.ts";
+import { fieldValues, message, parseAnswer, written } from "./object.ts";
 import type { Ticket } from "./object.ts";
-import { replace } from "./replace.ts";
 import { findTickets } from "./search.ts";
-import { fieldIds, fieldList, isTrashed, known, named, ticketFields, ticketMeta } from "./ticket.ts";
-import type { KnownTicket } from "./ticket.ts";
+import { createTicketAccess } from "./ticket-access.ts";
+import type { TicketAccess } from "./ticket-access.ts";
+import { fieldIds, fieldList, isKnown, known, named, ticketFields, ticketMeta } from "./ticket.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** What can be done to the account's tickets. */
 export function createTicketActions(settings: Config, api: GorgiasApi, customers: Customers): TicketActions {
-  const read = async (id: string, signal: AbortSignal): Promise<Ticket | undefined> => {
-    const path = `/api/tickets/${id}`;
-    const answer = await api.request({ method: "GET", path, signal, accept: [404, 410] });
-    if (answer.status >= 300) return undefined;
-    const ticket = parseAnswer(ticketSchema, "a ticket", answer);
-    return isTrashed(ticket) ? undefined : ticket;
-  };
-  const put = async (id: string, body: Json, signal: AbortSignal): Promise<void> => {
-    await api.request({ method: "PUT", path: `/api/tickets/${id}`, body, signal });
-  };
-  const replaceIn = async (
-    ticket: RemoteTicket,
-    change: (now: Ticket) => Json | undefined,
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const again = async (): Promise<Ticket> => {
-      const now = await read(ticket.id, signal);
-      if (now !== undefined) return now;
-      throw new AppError("target_not_found", `ticket ${ticket.id} was deleted on the desk just now`);
-    };
-    const from = isKnown(ticket) ? ticket.facts : await again();
-    await replace({ from, change, write: (body) => put(ticket.id, body, signal), read: again });
-  };
+  const access = createTicketAccess(api);
   return {
     find: async (key, signal, requester) => {
       const found = await findTickets(api, customers, key, requester, signal);
       return found.map((ticket) => known(settings, ticket));
     },
     read: async (id, signal) => {
-      const ticket = await read(id, signal);
+      const ticket = await access.read(id, signal);
       return ticket === undefined ? undefined : known(settings, ticket);
     },
     create: async (input, signal) => {
       const body = ticketBody(settings, input, await requesterOf(customers, input, signal));
       const answer = await api.request({ method: "POST", path: "/api/tickets", body, signal });
-      const { id, external_id: kept } = parseAnswer(written, "a ticket", answer);
-      if (kept === undefined || kept === null || kept === input.key) return named(settings, id);
-      throw new AppError("target_protocol", "Gorgias answered with another ticket than the one to be made");
+      return named(settings, madeWith(input.key, answer));
     },
     say: async (ticket, { reopens, ...said }, signal) => {
       const { id } = ticket;
       const to = isKnown(ticket) ? recipientOf(ticket.facts) : {};
       const body = messageBody(settings, said, to);
       // First: if it were second and did not happen, the message would be found and the ticket stay closed.
-      if (reopens) await put(id, { status: "open" }, signal);
+      if (reopens) await access.put(id, { status: "open" }, signal);
       const answer = await api.request({ method: "POST", path: `/api/tickets/${id}/messages`, body, signal });
       return { id: parseAnswer(written, "a message", answer).id };
     },
     saidWith: (ticket, marker, signal) => messagesWith(api, ticket.id, marker, signal),
-    update: (ticket, changes, signal) => update(settings, ticket, changes, { put, replaceIn }, signal),
-    tag: (ticket, tags, signal) => replaceIn(ticket, (now) => tagChange(now, tags), signal),
+    update: (ticket, changes, signal) => update(settings, ticket, changes, access, signal),
+    tag: (ticket, tags, signal) => access.replaceIn(ticket, (now) => tagChange(now, tags), signal),
   };
 }
 
-function isKnown(ticket: RemoteTicket): ticket is KnownTicket {
-  return "facts" in ticket;
+function madeWith(key: string, answer: HttpResponse): string {
+  const { id, external_id: kept } = parseAnswer(written, "a ticket", answer);
+  if (kept === undefined || kept === null || kept === key) return id;
+  throw new AppError("target_protocol", "Gorgias answered with another ticket than the one to be made");
 }
 
 function ticketBody(settings: Config, input: NewTicket, customer: Recipient): Json {
@@ -139,20 +117,11 @@ async function messagesWith(api: GorgiasApi, ticketId: string, marker: string, s
   return found;
 }
 
-interface Writing {
-  readonly put: (id: string, body: Json, signal: AbortSignal) => Promise<void>;
-  readonly replaceIn: (
-    ticket: RemoteTicket,
-    change: (now: Ticket) => Json | undefined,
-    signal: AbortSignal,
-  ) => Promise<void>;
-}
-
 async function update(
   settings: Config,
   ticket: RemoteTicket,
   { customFields, ...plain }: TicketChanges,
-  { put, replaceIn }: Writing,
+  { put, replaceIn }: TicketAccess,
   signal: AbortSignal,
 ): Promise<void> {
   const wanted = Object.entries(ticketFields(plain)).filter(([, value]) => value !== undefined);
@@ -165,8 +134,14 @@ async function update(
 
 function fieldChange(now: Ticket, wanted: ReadonlyMap<string, unknown>): Json | undefined {
   const values = fieldValues(now.custom_fields);
-  const differs = [...wanted].some(([id, value]) => String(values.get(id) ?? "") !== String(value ?? ""));
+  const differs = [...wanted].some(([id, value]) => valueText(values.get(id)) !== valueText(value));
   return differs ? { custom_fields: fieldList(new Map([...values, ...wanted])) } : undefined;
+}
+
+// A number may come back as text; a field without a value is absent or null.
+function valueText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 function tagChange(
