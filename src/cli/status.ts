@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 import { toAppError } from "../errors.ts";
 import type { LedgerCounts, TargetCounts } from "../ledger/reader.ts";
-import type { Queue, QueueDepth } from "../queue/queue.ts";
+import type { Foundation } from "../foundation.ts";
+import type { BudgetUsage } from "../queue/budget.ts";
+import type { QueueDepth } from "../queue/queue.ts";
 import { parseBackfillCursor } from "../schedule/backfill.ts";
 import { addDataOption, addJsonOption, groups } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
@@ -18,6 +20,8 @@ export type Status = Omit<LedgerCounts, "targets"> & {
   /** Why the queue could not be asked, null when it could. */
   readonly queueFault: string | null;
   readonly targets: readonly TargetStatus[];
+  /** Rate budgets of the accounts that were called lately; null when nobody could say. */
+  readonly budgets: readonly (BudgetUsage & { readonly account: string })[] | null;
 };
 
 /** `status`: what is waiting, where, and since when. */
@@ -28,23 +32,27 @@ export function addStatusVerb(program: Command, context: CliContext): void {
     .helpGroup(groups.look);
   addJsonOption(addDataOption(command)).action(async (options: CommonOptions) => {
     const status = await withLedger(context, options, async ({ foundation, reader }) =>
-      readStatus(await reader.counts(), foundation.queue),
+      readStatus(await reader.counts(), foundation),
     );
     if (options.json === true) printJson(context, status);
     else printLine(context, statusReport(status, createPaint(context), Date.now()));
   });
 }
 
-async function readStatus(counts: LedgerCounts, queue: Queue): Promise<Status> {
+async function readStatus(
+  counts: LedgerCounts,
+  { queue, budget }: Pick<Foundation, "queue" | "budget">,
+): Promise<Status> {
+  const budgets = await budget.inUse().catch(() => null);
   try {
     await queue.ping();
     const targets = await Promise.all(
       counts.targets.map(async (target) => ({ ...target, rings: await queue.depth(target.target) })),
     );
-    return { ...counts, queueFault: null, targets };
+    return { ...counts, queueFault: null, targets, budgets };
   } catch (error) {
     const targets = counts.targets.map((target) => ({ ...target, rings: null }));
-    return { ...counts, queueFault: toAppError(error).message, targets };
+    return { ...counts, queueFault: toAppError(error).message, targets, budgets };
   }
 }
 
@@ -60,6 +68,7 @@ export function statusReport(status: Status, paint: Paint, now: number): string 
   if (status.queueFault !== null)
     parts.push(paint.bad(`The queue cannot be asked: ${status.queueFault}. No event is lost by it.`));
   if (status.targets.length > 0) parts.push(targetTable(status.targets, paint));
+  if (status.budgets !== null && status.budgets.length > 0) parts.push(budgetTable(status.budgets, paint));
   if (status.cursors.length > 0) parts.push(cursorTable(status, now));
   const heldLanes = status.targets.reduce((sum, target) => sum + target.heldLanes, 0);
   const heldWaiting = status.targets.reduce((sum, target) => sum + target.heldWaiting, 0);
@@ -99,6 +108,22 @@ function targetTable(targets: readonly TargetStatus[], paint: Paint): string {
       pause,
     ];
   });
+  return formatTable(columns, rows);
+}
+
+function budgetTable(budgets: NonNullable<Status["budgets"]>, paint: Paint): string {
+  const columns = [
+    { title: "rate budget" },
+    ...["limit", "used", "waiting"].map((title) => ({ title, numeric: true })),
+    { title: "closed" },
+  ];
+  const rows = budgets.map(({ account, limit, used, waiting, closedMs }) => [
+    account,
+    limit,
+    used,
+    waiting,
+    closedMs === 0 ? "-" : paint.warning(`${durationText(closedMs)} more`),
+  ]);
   return formatTable(columns, rows);
 }
 

@@ -123,6 +123,7 @@ describe("status", () => {
       events: 3,
       deliveries: { pending: 1, done: 1, skipped: 0, dead: 1 },
       queueFault: null,
+      budgets: [],
       targets: [{ target: "desk", pending: 1, due: 1, dead: 1, pauseReason: "desk: target_rate_limited" }],
     });
     expect(status.targets[0]?.rings).toEqual({ waiting: 0, active: 0, delayed: 0 });

@@ -202,6 +202,10 @@ describe("the status", () => {
         rings: { waiting: 1, active: 2, delayed: 3 },
       },
     ],
+    budgets: [
+      { account: "desk", limit: 40, used: 38, waiting: 7, closedMs: 0 },
+      { account: "zendesk:acme", limit: 700, used: 1, waiting: 0, closedMs: 93_000 },
+    ],
     cursors: [
       {
         connection: "shop",
@@ -223,6 +227,15 @@ describe("the status", () => {
     expect(report).toContain("1,240 events; deliveries: 12 pending, 1,200 done, 20 skipped, 8 dead");
     expect(report).toMatch(/^desk +12 +3 +8 +0 +4\.0 s +1 +2 +3 +12 s more, desk: target_rate_limited$/m);
     expect(report).toContain("deskbridge dead list");
+  });
+
+  it("shows how the rate budgets stand that were used lately, if any were", () => {
+    const report = statusReport(status, plain, now);
+    expect(report).toMatch(/^rate budget +limit +used +waiting +closed$/m);
+    expect(report).toMatch(/^desk +40 +38 +7 +-$/m);
+    expect(report).toMatch(/^zendesk:acme +700 +1 +0 +93 s more$/m);
+    for (const budgets of [[], null])
+      expect(statusReport({ ...status, budgets }, plain, now)).not.toContain("rate budget");
   });
 
   it("tells the cursor of polling from that of a backfill", () => {
