@@ -142,6 +142,8 @@ function collectFields(record: Readonly<Record<string, unknown>>, depth: number,
     if (wordFields.includes(name) || !Array.isArray(value)) continue;
     const words = value.filter((item) => typeof item === "string");
     if (words.length > 0 && found.length < 12) found.push(`${name} ${words.join(", ")}`);
+    // Or as { email: [{ description: "is invalid" }] }.
+    for (const item of value) if (typeof item !== "string") collectWords(item, depth + 1, found);
   }
 }
 

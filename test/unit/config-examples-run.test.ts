@@ -37,6 +37,7 @@ const facts = {
   hold: { reason: "high_risk_of_fraud" },
   payment: { id: "9", status: "failed", amount: { minor: 5990, currency: "EUR" } },
   ticket: { id: "4", key: "order:1001", status: "open" },
+  message: { id: "8", direction: "inbound", visibility: "public", text: "Where is it?" },
   survey: { id: "3", score: 5, scale: 5, ticketKey: "order:1001" },
 };
 

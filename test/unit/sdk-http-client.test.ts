@@ -336,6 +336,7 @@ describe("what an error says", () => {
       json(response, 422, {
         errors: [{ message: "name is too long", extensions: { code: "LONG" } }],
         error: { details: { subject: ["can't be blank"] }, data: { channel: ["is unknown"] } },
+        details: { requester: [{ description: "is suspended" }] },
         description: "z".repeat(1000),
         data: "a private field",
       }),
@@ -344,6 +345,7 @@ describe("what an error says", () => {
     expect(fault.message).toContain("name is too long");
     expect(fault.message).toContain("subject can't be blank");
     expect(fault.message).toContain("channel is unknown");
+    expect(fault.message).toContain("is suspended");
     expect(fault.message.length).toBeLessThan(400);
     expect(fault.message).not.toContain("private");
   });
