@@ -16,6 +16,9 @@ export const measureNames = [
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 
+/** Measured only when it is asked for by name, and alone: it takes several minutes. */
+export const deskQueriesName = "desk-queries";
+
 export interface BenchOptions {
   /** Events measured in each round, after the warm-up. */
   readonly events: number;
@@ -28,6 +31,8 @@ export interface BenchOptions {
   /** Operations that wait for a desk with a rate limit, and for how long their calls are watched. */
   readonly budget: { readonly operations: number; readonly seconds: number };
   readonly only: ReadonlySet<MeasureName>;
+  /** How many tickets the desk has whose queries are measured, with five messages each; undefined for not measuring them. */
+  readonly deskTickets: number | undefined;
   readonly json: boolean;
   /** Where CPU profiles of the measured processes go; undefined for none. */
   readonly profile: string | undefined;
@@ -44,6 +49,9 @@ Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; onl
   --budget-operations N  operations that wait for a desk with a rate limit (2000)
   --budget-seconds N     how long they are watched, at least 60 (200)
   --only NAMES      some of: ${measureNames.join(", ")}
+  --only ${deskQueriesName}
+                    the queries of the Support API instead, on a desk that is filled first
+  --tickets N       how many tickets that has (1000000)
   --profile DIR     write CPU profiles of the measured processes
   --json            the figures as one JSON object on the last line
   --help
@@ -62,6 +70,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       "budget-operations": { type: "string", default: "2000" },
       "budget-seconds": { type: "string", default: "200" },
       only: { type: "string", multiple: true },
+      tickets: { type: "string", default: "1000000" },
       profile: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -79,7 +88,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       operations: positive("--budget-operations", values["budget-operations"]),
       seconds: positive("--budget-seconds", values["budget-seconds"]),
     },
-    only: parseNames(values.only ?? []),
+    ...parseOnly(values.only ?? [], positive("--tickets", values.tickets)),
     json: values.json,
     profile: values.profile,
   };
@@ -89,6 +98,11 @@ function positive(name: string, text: string): number {
   const value = Number(text);
   if (Number.isInteger(value) && value > 0) return value;
   throw new Error(`${name} ${text} is not a whole number above zero`);
+}
+
+function parseOnly(given: readonly string[], tickets: number): Pick<BenchOptions, "only" | "deskTickets"> {
+  if (given.length === 1 && given[0] === deskQueriesName) return { only: new Set(), deskTickets: tickets };
+  return { only: parseNames(given), deskTickets: undefined };
 }
 
 function parseNames(given: readonly string[]): ReadonlySet<MeasureName> {

@@ -239,7 +239,7 @@ it("says of any history what counting its tickets one by one says", { timeout: 3
           }
           const business = countBusiness(calendar);
           const shown = new Map<TicketLog, Ticket>();
-          for (const log of history.tickets)
+          for (const log of history.tickets.filter(({ merged }) => !merged))
             shown.set(log, (await get(`/v1/tickets/tkt_${log.id}`)) as Ticket);
           for (const { lead, length, ...query } of asked) {
             compared += await compare({
@@ -256,7 +256,7 @@ it("says of any history what counting its tickets one by one says", { timeout: 3
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 40, endOnFailure: true },
   );
   expect(compared).toBeGreaterThan(1000);
 });
