@@ -35,7 +35,8 @@ export interface DeskStand {
   readonly send: (request: DeskRequest) => Promise<DeskAnswer>;
   /** Listens on a free port; returns the address. */
   readonly listen: () => Promise<string>;
-  readonly setNow: (now: number) => void;
+  /** Undefined for the real time again. */
+  readonly setNow: (now: number | undefined) => void;
   readonly close: () => Promise<void>;
 }
 
