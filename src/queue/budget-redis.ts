@@ -1,5 +1,5 @@
 import { Cluster } from "ioredis";
-import type { AccountState, NamedUsage } from "./budget-state.ts";
+import type { AccountState, AccountUsage } from "./budget-state.ts";
 import { usageOf } from "./budget-state.ts";
 import type { BudgetAnswer, BudgetStore } from "./budget-store.ts";
 import type { FaultLog } from "./fault-log.ts";
@@ -142,7 +142,7 @@ export async function openRedisBudget(
 }
 
 /** Keys are gone two minutes after they were last asked about, so there are as many as accounts in use. */
-async function listAccounts(client: RedisClient, prefix: string): Promise<readonly NamedUsage[]> {
+async function listAccounts(client: RedisClient, prefix: string): Promise<readonly AccountUsage[]> {
   const keys = new Set<string>();
   for (const node of client instanceof Cluster ? client.nodes("master") : [client]) {
     for await (const found of node.scanStream({ match: `${prefix}*`, count: 1000 }) as AsyncIterable<

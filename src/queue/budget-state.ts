@@ -10,14 +10,14 @@ export interface AccountState {
   readonly closed: number;
 }
 
-export type NamedUsage = BudgetUsage & { readonly account: string };
+export type AccountUsage = BudgetUsage & { readonly account: string };
 
 /** How an account stands; undefined when no process has asked about it in the last minute. */
 export function usageOf(
   account: string,
   { spent, processes, closed }: AccountState,
   now: number,
-): NamedUsage | undefined {
+): AccountUsage | undefined {
   const seen = processes
     .filter(([until = 0]) => until > now)
     .toSorted(([one = 0], [other = 0]) => other - one);

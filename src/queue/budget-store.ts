@@ -1,4 +1,4 @@
-import type { NamedUsage } from "./budget-state.ts";
+import type { AccountUsage } from "./budget-state.ts";
 
 /** Live, backfill, export: the index is the rank, the lowest goes first. */
 export type ByPriority = readonly [live: number, backfill: number, exports: number];
@@ -64,6 +64,6 @@ export interface BudgetAnswer {
 export interface BudgetStore {
   readonly ask: (account: string, ask: BudgetAsk) => Promise<BudgetAnswer>;
   /** Every account that some process asked about in the last minute. */
-  readonly list: () => Promise<readonly NamedUsage[]>;
+  readonly list: () => Promise<readonly AccountUsage[]>;
   readonly close: () => void;
 }
