@@ -70,13 +70,16 @@ export async function updateTicket<S extends z.ZodType>(
     const now = await readOne(api, id, signal);
     if (now === undefined) throw changedMeanwhile(id, "deleted", error);
     if (now.standing !== "closed") throw error;
-    if (standing !== "closed") throw changedMeanwhile(id, "closed", error);
-    throw new AppError(
-      "target_rejected",
-      `ticket ${id} is closed for good and takes no changes; open a follow-up with ticket.open`,
-      { cause: error },
-    );
+    throw standing === "closed" ? closedForGood(id, error) : changedMeanwhile(id, "closed", error);
   }
+}
+
+function closedForGood(id: string, cause: unknown): AppError {
+  return new AppError(
+    "target_rejected",
+    `ticket ${id} is closed for good and takes no changes; open a follow-up with ticket.open`,
+    { cause },
+  );
 }
 
 function changedMeanwhile(id: string, what: "deleted" | "closed", cause: unknown): AppError {
@@ -107,8 +110,9 @@ export async function changeSafely(
       await written;
       return written !== undefined;
     } catch (error) {
-      const isCollision = error instanceof AppError && error.details["status"] === 409;
-      if (!isCollision || left === 0) throw error;
+      const status = error instanceof AppError ? error.details["status"] : undefined;
+      if (status === 422 && fresh.standing === "closed") throw closedForGood(id, error);
+      if (status !== 409 || left === 0) throw error;
     }
   }
 }

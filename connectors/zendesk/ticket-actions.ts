@@ -17,6 +17,7 @@ import {
   toVendorStatus,
   toVendorTags,
 } from "./ticket.ts";
+import type { Ticket } from "./ticket.ts";
 
 /** What the actions on tickets work with. */
 export interface TicketParts {
@@ -55,21 +56,35 @@ export function createTicketActions(parts: TicketParts): TicketActions {
       if (Object.keys(change).length === 0) return;
       await updateTicket(api, ticket, change, createAnswer, signal);
     },
-    tag: async ({ id }, { add, remove }, signal) => {
-      const path = `/api/v2/tickets/${id}/tags`;
-      await changeSafely(api, id, signal, ({ tags }, stamp) => {
-        const lacking = toVendorTags(add).filter((tag) => !tags.includes(tag));
-        if (lacking.length === 0) return undefined;
-        return api.send({ method: "PUT", path, body: { tags: lacking, ...stamp }, signal });
-      });
-      if (remove.length === 0) return;
-      await changeSafely(api, id, signal, ({ tags }, stamp) => {
-        const unwanted = toVendorTags(remove).filter((tag) => tags.includes(tag));
-        if (unwanted.length === 0) return undefined;
-        return api.send({ method: "DELETE", path, body: { tags: unwanted, ...stamp }, signal });
-      });
-    },
+    tag: (ticket, { add, remove }, signal) =>
+      changeTags(api, asTicket(ticket), { add: toVendorTags(add), remove: toVendorTags(remove) }, signal),
   };
+}
+
+async function changeTags(
+  api: ZendeskApi,
+  ticket: Ticket,
+  { add, remove }: { readonly add: readonly string[]; readonly remove: readonly string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const path = `/api/v2/tickets/${ticket.id}/tags`;
+  const lackingOn = ({ tags }: Ticket): readonly string[] => add.filter((tag) => !tags.includes(tag));
+  const unwantedOn = ({ tags }: Ticket): readonly string[] => remove.filter((tag) => tags.includes(tag));
+  // The ticket was read just now: where nothing is to be done, it is not read again.
+  if (lackingOn(ticket).length > 0) {
+    await changeSafely(api, ticket.id, signal, (fresh, stamp) => {
+      const tags = lackingOn(fresh);
+      if (tags.length === 0) return undefined;
+      return api.send({ method: "PUT", path, body: { tags, ...stamp }, signal });
+    });
+  }
+  if (unwantedOn(ticket).length > 0) {
+    await changeSafely(api, ticket.id, signal, (fresh, stamp) => {
+      const tags = unwantedOn(fresh);
+      if (tags.length === 0) return undefined;
+      return api.send({ method: "DELETE", path, body: { tags, ...stamp }, signal });
+    });
+  }
 }
 
 const createAnswer = z.object({ ticket: z.object({ id: remoteId }) });

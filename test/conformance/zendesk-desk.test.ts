@@ -20,7 +20,7 @@ afterAll(async () => {
   await proxy.close();
   await stub.close();
   expect(new Set(stub.violations)).toEqual(new Set());
-  if (contract !== undefined) expect(contract.compared()).toBeGreaterThan(500);
+  if (contract !== undefined) expect(contract.compared()).toBeGreaterThan(200);
 });
 
 const orders = {
