@@ -64,55 +64,48 @@ function writeNumber(bytes: Buffer, at: number, number: number): number {
   return end + 1;
 }
 
-/** Adds the figures of a packed cell, which is `text` from `start` to `end`, to those by slot. */
-export function addPacked(figures: Float64Array, text: string, start: number, end: number): void {
-  let place = start;
+/** Calls `take` with the slot and figure of everything in a packed cell, which is `text` from `start` to `end`. */
+export function readPacked(
+  text: string,
+  start: number,
+  end: number,
+  take: (at: number, figure: number) => void,
+): void {
   let at = -1;
-  while (place < end) {
-    // This loop is most of what a query costs, and nearly every number in it has one digit.
-    let number = text.charCodeAt(place++) - firstLast;
+  for (let place = start; place < end;) {
+    // Nearly every number has one digit, and this loop is most of what a query costs.
+    let number = text.charCodeAt(place) - firstLast;
+    place += 1;
     if (number >= base) {
-      number -= base;
-      for (let scale = base, more = true; more; scale *= base) {
-        const digit = text.charCodeAt(place++) - firstLast;
-        more = digit >= base;
-        number += (more ? digit - base : digit) * scale;
-      }
+      const long = readNumber(text, place - 1);
+      number = long.number;
+      place = long.end;
     }
     at += number;
-    number = text.charCodeAt(place++) - firstLast;
+    number = text.charCodeAt(place) - firstLast;
+    place += 1;
     if (number >= base) {
-      number -= base;
-      for (let scale = base, more = true; more; scale *= base) {
-        const digit = text.charCodeAt(place++) - firstLast;
-        more = digit >= base;
-        number += (more ? digit - base : digit) * scale;
-      }
+      const long = readNumber(text, place - 1);
+      number = long.number;
+      place = long.end;
     }
-    figures[at] = (figures[at] ?? 0) + (number % 2 === 0 ? number / 2 : -(number + 1) / 2);
+    take(at, number % 2 === 0 ? number / 2 : -(number + 1) / 2);
   }
 }
 
 /** The cell that `packCell` made the text of. */
 export function unpackCell(text: string): Cell {
   const cell: Cell = new Map();
-  let at = -1;
-  for (let place = 0; place < text.length;) {
-    const [distance, next] = readNumber(text, place);
-    const [figure, after] = readNumber(text, next);
-    at += distance;
-    cell.set(at, figure % 2 === 0 ? figure / 2 : -(figure + 1) / 2);
-    place = after;
-  }
+  readPacked(text, 0, text.length, (at, figure) => cell.set(at, figure));
   return cell;
 }
 
-function readNumber(text: string, at: number): readonly [number: number, next: number] {
+function readNumber(text: string, at: number): { readonly number: number; readonly end: number } {
   let number = 0;
   let scale = 1;
   for (let place = at; ; place += 1, scale *= base) {
     const digit = text.charCodeAt(place) - firstLast;
-    if (digit < base) return [number + digit * scale, place + 1];
+    if (digit < base) return { number: number + digit * scale, end: place + 1 };
     number += (digit - base) * scale;
   }
 }
@@ -142,8 +135,8 @@ export function packQuarters(quarters: ReadonlyMap<number, string>): string {
 export function quartersIn(text: string): readonly Quarter[] {
   const quarters: Quarter[] = [];
   for (let place = 0; place < text.length;) {
-    const [number, next] = readNumber(text, place);
-    const [length, start] = readNumber(text, next);
+    const { number, end: next } = readNumber(text, place);
+    const { number: length, end: start } = readNumber(text, next);
     quarters.push({ number, start, end: start + length });
     place = start + length;
   }

@@ -1,9 +1,11 @@
-import { addPacked, quartersIn, slot, slotCount } from "./metric-cell.ts";
 import type { Cell } from "./metric-cell.ts";
+import { quartersIn, slot } from "./metric-cell.ts";
 import type { MetricName } from "./metric-definition.ts";
+import type { GroupChange } from "./metric-facts.ts";
 import { daySeconds, quarterSeconds } from "./metric-facts.ts";
-import { binCount, secondsOf } from "./metric-histogram.ts";
-import type { MetricFigures } from "./store/metrics-read.ts";
+import type { MetricSum } from "./metric-sum.ts";
+import { createMetricSum } from "./metric-sum.ts";
+import type { MetricDay, MetricFigures } from "./store/metrics-read.ts";
 
 /** Durations in seconds. */
 interface Durations {
@@ -38,13 +40,11 @@ export interface GroupReport {
   readonly buckets: readonly BucketReport[];
 }
 
-/** A piece of a bucket's figures. */
-type Piece = Cell | { readonly cells: string; readonly start: number; readonly end: number };
-
+/** The figures of one group: packed cells in the order of their times, and what is still to be added to them. */
 interface Group {
-  /** By bucket. */
-  readonly pieces: Piece[][];
-  /** Open tickets at the start of the first bucket. */
+  readonly days: MetricDay[];
+  readonly unfolded: GroupChange[];
+  /** Open tickets at the start of the first day. */
   open: number;
 }
 
@@ -55,63 +55,77 @@ export function reportMetrics(
   metrics: ReadonlySet<MetricName>,
   always?: string,
 ): readonly GroupReport[] {
-  const groups = gatherGroups(figures, edges, always);
-  const scratch = new Float64Array(slotCount);
+  const sum = createMetricSum();
   const reports: GroupReport[] = [];
-  for (const [key, group] of [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [key, group] of [...gatherGroups(figures, always)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     let { open } = group;
-    let isThere = open !== 0;
-    const buckets = group.pieces.map((pieces) => {
-      scratch.fill(0);
-      for (const piece of pieces) addPiece(scratch, piece);
-      open += figure(scratch, slot.flow);
-      isThere ||= scratch.some((value) => value !== 0);
-      return reportBucket(scratch, open, metrics);
+    let isThere = false;
+    const buckets: BucketReport[] = [];
+    addInOrder(group, edges, sum, (bucket) => {
+      open += sum.figure(slot.flow);
+      // Before the first edge only what is open counts.
+      if (bucket >= 0) {
+        isThere ||= open !== 0 || !sum.isEmpty();
+        buckets.push(reportBucket(sum, open, metrics));
+      }
+      sum.clear();
     });
     if (isThere || key === always) reports.push({ key, buckets });
   }
   return reports;
 }
 
-function gatherGroups(
-  figures: MetricFigures,
-  edges: readonly number[],
-  always: string | undefined,
-): ReadonlyMap<string, Group> {
+function gatherGroups(figures: MetricFigures, always: string | undefined): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
-  const [first = 0] = edges;
   const groupOf = (key: string): Group => {
     let group = groups.get(key);
-    if (group === undefined) {
-      group = { pieces: edges.slice(1).map(() => []), open: 0 };
-      groups.set(key, group);
-    }
+    if (group === undefined) groups.set(key, (group = { days: [], unfolded: [], open: 0 }));
     return group;
-  };
-  const place = (group: Group, at: number, piece: Piece): void => {
-    if (at < first) group.open += flowOf(piece);
-    else group.pieces[bucketAt(edges, at)]?.push(piece);
   };
   if (always !== undefined) groupOf(always);
   for (const [key, open] of figures.openBefore) groupOf(key).open = open;
+  for (const day of figures.days) groupOf(day.key).days.push(day);
+  for (const change of figures.unfolded) groupOf(change.key).unfolded.push(change);
+  return groups;
+}
+
+/** Adds the figures of a group to the sum, bucket after bucket from the one before the first edge (-1), and calls `end` after each of them. */
+function addInOrder(
+  { days, unfolded }: Group,
+  edges: readonly number[],
+  sum: MetricSum,
+  end: (bucket: number) => void,
+): void {
   const split = new Set(splitDaysOf(edges));
-  for (const { key, day, cells } of figures.days) {
-    const group = groupOf(key);
+  const added = Map.groupBy(unfolded.flatMap(cellsOf), ({ at }) => bucketAt(edges, at));
+  const last = edges.length - 1;
+  let bucket = -1;
+  added.get(bucket)?.forEach(({ cell }) => sum.add(cell));
+  const moveTo = (at: number): void => {
+    while (bucket < last && (edges[bucket + 1] ?? 0) <= at) {
+      end(bucket);
+      bucket += 1;
+      if (bucket < last) added.get(bucket)?.forEach(({ cell }) => sum.add(cell));
+    }
+  };
+  for (const { day, cells } of days.toSorted((a, b) => a.day - b.day)) {
     const start = day * daySeconds;
     if (!split.has(day)) {
-      place(group, start, { cells, start: 0, end: cells.length });
+      moveTo(start);
+      if (bucket < last) sum.addPacked(cells, 0, cells.length);
       continue;
     }
     for (const quarter of quartersIn(cells)) {
-      const { start: from, end } = quarter;
-      place(group, start + quarter.number * quarterSeconds, { cells, start: from, end });
+      moveTo(start + quarter.number * quarterSeconds);
+      if (bucket < last) sum.addPacked(cells, quarter.start, quarter.end);
     }
   }
-  for (const { key, day, quarters } of figures.unfolded) {
-    const group = groupOf(key);
-    for (const [number, cell] of quarters) place(group, day * daySeconds + number * quarterSeconds, cell);
-  }
-  return groups;
+  moveTo(Infinity);
+  sum.clear();
+}
+
+function cellsOf({ day, quarters }: GroupChange): { readonly at: number; readonly cell: Cell }[] {
+  return [...quarters].map(([number, cell]) => ({ at: day * daySeconds + number * quarterSeconds, cell }));
 }
 
 /** The UTC days that an edge cuts in two. */
@@ -120,56 +134,31 @@ export function splitDaysOf(edges: readonly number[]): readonly number[] {
   return [...new Set(cut.map((edge) => Math.floor(edge / daySeconds)))];
 }
 
-/** The bucket that a time from the first edge on falls into; one that does not exist when it is behind the last edge. */
+/** The bucket that a time falls into, -1 before the first edge; one that does not exist when it is behind the last. */
 function bucketAt(edges: readonly number[], at: number): number {
-  let low = 0;
-  let high = edges.length;
-  while (high - low > 1) {
-    const middle = (low + high) >>> 1;
-    if ((edges[middle] ?? 0) <= at) low = middle;
-    else high = middle;
-  }
-  return low;
+  return edges.findLastIndex((edge) => edge <= at);
 }
 
-function addPiece(scratch: Float64Array, piece: Piece): void {
-  if (!(piece instanceof Map)) {
-    addPacked(scratch, piece.cells, piece.start, piece.end);
-    return;
-  }
-  for (const [at, amount] of piece) scratch[at] = (scratch[at] ?? 0) + amount;
-}
-
-function flowOf(piece: Piece): number {
-  const scratch = new Float64Array(slotCount);
-  addPiece(scratch, piece);
-  return figure(scratch, slot.flow);
-}
-
-function figure(scratch: Float64Array, at: number): number {
-  return scratch[at] ?? 0;
-}
-
-function reportBucket(scratch: Float64Array, open: number, metrics: ReadonlySet<MetricName>): BucketReport {
-  const solved = figure(scratch, slot.solved);
-  const rated = figure(scratch, slot.rated);
+function reportBucket(sum: MetricSum, open: number, metrics: ReadonlySet<MetricName>): BucketReport {
+  const solved = sum.figure(slot.solved);
   const report: BucketReport = {};
-  if (metrics.has("volume")) report.volume = figure(scratch, slot.created);
+  if (metrics.has("volume")) report.volume = sum.figure(slot.created);
   if (metrics.has("solved")) report.solved = solved;
   if (metrics.has("backlog")) report.backlog = open;
   if (metrics.has("first_reply_time")) {
-    report.first_reply_time = reportDurations(scratch, figure(scratch, slot.replied), "reply");
+    report.first_reply_time = reportDurations(sum, sum.figure(slot.replied), "reply");
   }
   if (metrics.has("full_resolution_time")) {
-    report.full_resolution_time = reportDurations(scratch, solved, "resolution");
+    report.full_resolution_time = reportDurations(sum, solved, "resolution");
   }
-  if (metrics.has("reopen_rate")) report.reopen_rate = share(figure(scratch, slot.reopened), solved);
-  if (metrics.has("one_touch_rate")) report.one_touch_rate = share(figure(scratch, slot.oneTouch), solved);
+  if (metrics.has("reopen_rate")) report.reopen_rate = share(sum.figure(slot.reopened), solved);
+  if (metrics.has("one_touch_rate")) report.one_touch_rate = share(sum.figure(slot.oneTouch), solved);
   if (metrics.has("csat")) {
+    const responses = sum.figure(slot.rated);
     report.csat = {
-      responses: rated,
-      average: share(figure(scratch, slot.ratingSum), rated),
-      good_share: share(figure(scratch, slot.ratedWell), rated),
+      responses,
+      average: share(sum.figure(slot.ratingSum), responses),
+      good_share: share(sum.figure(slot.ratedWell), responses),
     };
   }
   return report;
@@ -179,25 +168,17 @@ function share(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;
 }
 
-function reportDurations(scratch: Float64Array, count: number, kind: "reply" | "resolution"): DurationReport {
-  const of = (sum: number, bins: number): Durations | null =>
-    count === 0 ? null : { average: figure(scratch, sum) / count, ...percentilesOf(scratch, bins, count) };
+function reportDurations(sum: MetricSum, count: number, kind: "reply" | "resolution"): DurationReport {
+  if (count === 0) return { count, calendar_seconds: null, business_seconds: null };
+  // Nearest rank, in whole numbers: a product such as 0.9 × 30 is not exact.
+  const ranks = [50, 90, 95].map((percent) => Math.ceil((percent * count) / 100));
+  const of = (total: number, firstBin: number): Durations => {
+    const [p50 = 0, p90 = 0, p95 = 0] = sum.atRanks(firstBin, ranks);
+    return { average: sum.figure(total) / count, p50, p90, p95 };
+  };
   return {
     count,
     calendar_seconds: of(slot[`${kind}Sum`], slot[`${kind}Bins`]),
     business_seconds: of(slot[`${kind}BusinessSum`], slot[`${kind}BusinessBins`]),
   };
-}
-
-/** The nearest-rank percentiles of a histogram. */
-function percentilesOf(scratch: Float64Array, first: number, count: number): Omit<Durations, "average"> {
-  const ranks = [0.5, 0.9, 0.95].map((part) => Math.ceil(part * count - 1e-9));
-  const found: number[] = [];
-  let below = 0;
-  for (let bin = 0; bin < binCount && found.length < ranks.length; bin += 1) {
-    below += scratch[first + bin] ?? 0;
-    while (found.length < ranks.length && below >= (ranks[found.length] ?? 0)) found.push(secondsOf(bin));
-  }
-  const [p50 = 0, p90 = 0, p95 = 0] = found;
-  return { p50, p90, p95 };
 }
