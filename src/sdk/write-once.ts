@@ -1,7 +1,8 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { EffectCall, IdempotencySupport, OnceOutcome, OnceWrite } from "./desk.ts";
-import type { EffectLog, EffectRecord, EffectTry } from "./effect-log.ts";
+import { currentCallContext, runWithCallContext } from "./call-context.ts";
+import type { EffectIntent, EffectLog, EffectRecord, IntentAnswer } from "./effect-log.ts";
 
 /** How long a call may go on after it was begun, as long as a target does not say otherwise. */
 const usualCallSeconds = 30;
@@ -63,41 +64,63 @@ async function once(
       return { how: "found", object, ...(found.length > 1 ? { matches: found.length } : {}) };
     }
   }
-  const claimHoldsMs = callMs(idempotency) + lagMs(idempotency) + claimReserveMs;
-  const answer = await log.sent({
+  const intent: EffectIntent = {
     ...step,
     ...(write.claims === undefined ? {} : { claims: write.claims }),
-    claimHoldsMs,
-  });
+    claimHoldsMs: callMs(idempotency) + lagMs(idempotency) + claimReserveMs,
+  };
+  const answer = await log.sent(intent);
   if (answer.kind === "taken") return { how: "taken", object: answer.object };
-  if (answer.kind === "lost") throw new AppError("lease_lost", "another worker has taken the delivery over");
-  if (answer.kind === "busy") throw pending("another delivery is making the same object", busyMs, "busy");
+  const note: Note = { tries: triesOf(answer), at: performance.now() };
   pass?.("effect.sent");
-  const noted = { ...step, tries: answer.tries };
-  const object = await sendNoted(write, noted, log, facts.signal);
+  const object = await sendNoted(write, intent, note, facts);
   pass?.("effect.answered");
-  await log.done(noted, object);
+  await log.done({ ...step, tries: note.tries }, object);
   pass?.("effect.recorded");
   return { how: "sent", object };
 }
 
+/** The intent as it is on record: which try it is, and when it was noted, on this process's monotonic clock. */
+interface Note {
+  tries: number;
+  at: number;
+}
+
+/** From when on an intent is noted anew before its call is begun: lookups reckon from the note, and a call may have waited for its turn. */
+const staleNoteMs = 2000;
+
+function triesOf(answer: IntentAnswer): number {
+  if (answer.kind === "noted") return answer.tries;
+  if (answer.kind === "lost") throw new AppError("lease_lost", "another worker has taken the delivery over");
+  throw pending("another delivery is making the same object", busyMs, "busy");
+}
+
 async function sendNoted(
   write: OnceWrite,
-  noted: EffectTry,
-  log: EffectLog,
-  signal: AbortSignal,
+  intent: EffectIntent,
+  note: Note,
+  facts: OnceFacts,
 ): ReturnType<OnceWrite["send"]> {
+  const log = facts.log();
+  const outer = currentCallContext();
+  const beforeCall = async (): Promise<void> => {
+    await outer?.beforeCall?.();
+    if (performance.now() - note.at < staleNoteMs) return;
+    note.tries = triesOf(await log.sent(intent));
+    note.at = performance.now();
+  };
   try {
-    return await write.send();
+    return await runWithCallContext({ priority: outer?.priority ?? "live", beforeCall }, write.send);
   } catch (thrown) {
     const error = toAppError(thrown);
+    const tried = { effectKey: intent.effectKey, step: intent.step, tries: note.tries };
     // Cut off by our own shutdown, or overtaken by another worker: how the call ended was not seen.
-    if (signal.aborted || error.code === "lease_lost") throw thrown;
+    if (facts.signal.aborted || error.code === "lease_lost") throw thrown;
     if (hasNotActed(error)) {
-      await log.planned(noted);
+      await log.planned(tried);
       throw thrown;
     }
-    await log.ended(noted);
+    await log.ended(tried);
     if (write.find === undefined) throw unknown(error);
     throw thrown;
   }

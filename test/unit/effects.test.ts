@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { EffectFacts } from "../../src/effects/effects.ts";
 import { carryOut, effectKey, refusalOf } from "../../src/effects/effects.ts";
 import { AppError } from "../../src/errors.ts";
 import type { Operation } from "../../src/model/operation.ts";
+import { currentCallContext, runWithCallContext } from "../../src/sdk/call-context.ts";
 import type { Desk, EffectCall, EffectReceipt } from "../../src/sdk/desk.ts";
 import type { EffectLog } from "../../src/sdk/effect-log.ts";
 import { createEffectMemory } from "../../src/sdk/testing/index.ts";
@@ -135,5 +136,56 @@ describe("a target", () => {
     const { desk, sent } = onceDesk({ kind: "lookup", lagSeconds: 1 }, []);
     await expect(carryOut(desk, operation, facts(log))).rejects.toMatchObject({ code: "lease_lost" });
     expect(sent).toEqual([]);
+  });
+});
+
+describe("a call that waited for its turn", () => {
+  const lookup = { kind: "lookup", lagSeconds: 1 } as const;
+
+  /** A desk whose write waits, then checks as the HTTP client does before it writes the request. */
+  function waitingDesk(waitMs: number, clock: { ms: number }) {
+    return deskOf(lookup, async (_input, call) => {
+      await call.once({
+        step: "close",
+        send: async () => {
+          clock.ms += waitMs;
+          await currentCallContext()?.beforeCall?.();
+          return { id: "tkt_1" };
+        },
+        find: async () => [],
+      });
+      return receipt;
+    });
+  }
+
+  it("notes its intent anew directly before it is made, so that a lookup reckons from there", async () => {
+    const clock = { ms: 1000 };
+    vi.spyOn(performance, "now").mockImplementation(() => clock.ms);
+    const memory = createEffectMemory(() => clock.ms);
+    const noted: number[] = [];
+    const log: EffectLog = {
+      ...memory,
+      sent: async (intent) => {
+        noted.push(clock.ms);
+        return memory.sent(intent);
+      },
+    };
+    await carryOut(waitingDesk(50_000, clock), operation, facts(log));
+    await carryOut(waitingDesk(100, clock), operation, facts(log, { effectKey: "quick" }));
+    vi.restoreAllMocks();
+    expect(noted).toEqual([1000, 51_000, 51_000]);
+    expect(await memory.read("k")).toMatchObject([{ state: "done", tries: 2 }]);
+  });
+
+  it("is not made when its lane was lost meanwhile", async () => {
+    const log = createEffectMemory();
+    const lost = new AppError("lease_lost", "taken over");
+    const context = { priority: "live", beforeCall: async () => Promise.reject(lost) } as const;
+    const attempt = runWithCallContext(context, () =>
+      carryOut(waitingDesk(0, { ms: 0 }), operation, facts(log)),
+    );
+    await expect(attempt).rejects.toBe(lost);
+    // What the worker that has the lane now finds on record is for it to judge.
+    expect(await log.read("k")).toMatchObject([{ state: "sent" }]);
   });
 });
