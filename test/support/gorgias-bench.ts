@@ -4,7 +4,7 @@ import type { Connection, EffectReceipt, OperationInput, OperationName } from ".
 import { createEffectMemory, createTestContext } from "../../src/sdk/testing/index.ts";
 import { createEffectCall } from "../../src/sdk/write-once.ts";
 import { openGorgiasStub } from "./gorgias-stub.ts";
-import type { GorgiasStub } from "./gorgias-stub.ts";
+import type { GorgiasExchange, GorgiasStub } from "./gorgias-stub.ts";
 import { createFaultSwitch } from "./vendor-faults.ts";
 import type { FaultSwitch } from "./vendor-faults.ts";
 
@@ -30,10 +30,13 @@ export interface GorgiasBench {
 }
 
 /** Opens a bench for the running test, which closes it. */
-export async function openGorgiasBench(settings: object = {}): Promise<GorgiasBench> {
+export async function openGorgiasBench(
+  settings: object = {},
+  onExchange: (exchange: GorgiasExchange) => void = () => undefined,
+): Promise<GorgiasBench> {
   const clock = { ms: Date.parse("2026-11-22T10:00:00Z") };
   const faults = createFaultSwitch();
-  const stub = await openGorgiasStub({ now: () => clock.ms, faults: faults.plan });
+  const stub = await openGorgiasStub({ now: () => clock.ms, faults: faults.plan, onExchange });
   const context = createTestContext({ connection: "desk", now: () => clock.ms });
   onTestFinished(async () => {
     context.close();

@@ -26,12 +26,26 @@ export interface GorgiasStub extends StubServer {
   readonly merge: (from: number, into: number) => void;
 }
 
+/** A call that the stub answered. */
+export interface GorgiasExchange {
+  readonly method: string;
+  readonly path: string;
+  readonly body: unknown;
+  readonly status: number;
+  readonly answer: unknown;
+}
+
 interface GorgiasStubOptions extends Partial<GorgiasBehaviour> {
   readonly faults?: FaultPlan;
+  readonly onExchange?: (exchange: GorgiasExchange) => void;
 }
 
 /** Opens an account with nothing in it on a free port of the loopback. */
-export async function openGorgiasStub({ faults, ...given }: GorgiasStubOptions = {}): Promise<GorgiasStub> {
+export async function openGorgiasStub({
+  faults,
+  onExchange,
+  ...given
+}: GorgiasStubOptions = {}): Promise<GorgiasStub> {
   const behaviour: GorgiasBehaviour = {
     now: Date.now,
     limit: undefined,
@@ -47,9 +61,10 @@ export async function openGorgiasStub({ faults, ...given }: GorgiasStubOptions =
   const server = await openStubServer((request, response) => {
     calls.push(`${request.method} ${request.url.pathname}`);
     const headers = window.take(request);
-    if (headers === undefined || "retry-after" in headers)
-      send(response, refuse(429, "Too many requests"), headers);
-    else send(response, answer(request, state, behaviour), headers);
+    const isFull = "retry-after" in headers;
+    const answered = isFull ? refuse(429, "Too many requests") : answer(request, state, behaviour);
+    onExchange?.(exchangeOf(request, answered));
+    send(response, answered, headers);
     return undefined;
   }, faults);
   const tickets = (): readonly StubTicket[] => [...state.tickets.values()];
@@ -121,6 +136,10 @@ function answer(request: StubRequest, state: GorgiasState, behaviour: GorgiasBeh
     default:
       return refuse(404, "Not found");
   }
+}
+
+function exchangeOf({ method, url, text }: StubRequest, { status, body }: GorgiasAnswer): GorgiasExchange {
+  return { method, path: url.pathname, body: parsed(text), status, answer: body };
 }
 
 /** Every refresh makes the token that is let in from now on. */
