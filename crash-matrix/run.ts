@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { DeskbridgeProcess } from "../test/support/deskbridge-process.ts";
+import type { DeskbridgeProcess, ProcessOptions } from "../test/support/deskbridge-process.ts";
 import type { FaultPlan } from "../test/support/vendor-faults.ts";
 import type { Verdict } from "./judge.ts";
 import { judge } from "./judge.ts";
@@ -65,57 +65,39 @@ export const lateMs = callSeconds * 1000 * 0.5;
 
 export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   const startedAt = performance.now();
-  const { seed, stores, route = async (_, url) => url } = options;
+  const { seed, stores } = options;
   const home = await stage.openHome();
   const traffic = await openTraffic(seed, options.shape ?? smallShape);
   const target = await openTarget(options.target, options.faults ?? (() => undefined));
-  const processes: { readonly process: DeskbridgeProcess; over: boolean }[] = [];
-  const stop = new AbortController();
-  const { databaseUrl, redisUrl } = stores;
-  const variables = {
-    ...stage.variables,
-    DATABASE_URL: await route("database", databaseUrl),
-    ...(redisUrl === undefined ? {} : { REDIS_URL: await route("redis", redisUrl) }),
-    SHOP_URL: await route("shop", traffic.shop.url),
-    DESK_URL: await route("target", target.url),
-  };
-  const launch: Run["launch"] = ({ crashAt, variables: more, nodeOptions = [] } = {}) => {
-    const armed = crashAt === undefined ? {} : { DESKBRIDGE_CRASH_AT: crashAt };
-    const process = home.launch({
+  const variables = { ...stage.variables, ...(await addresses(options, traffic, target)) };
+  const fleet = createFleet((more) =>
+    home.launch({
       ...stage.program,
       config: stage.config(options.target),
-      variables: { ...variables, ...armed, ...more },
-      nodeOptions,
-    });
-    const known = { process, over: false };
-    processes.push(known);
-    void process.ended.then(() => (known.over = true));
-    return process;
-  };
-  let asked = 0;
-  const urlOf = (): string => {
-    const urls = processes.filter(({ over, process }) => !over && process.url !== "");
-    asked += 1;
-    return urls[asked % urls.length]?.process.url ?? "";
-  };
+      ...more,
+      variables: { ...variables, ...more.variables },
+    }),
+  );
+  const stop = new AbortController();
   return {
     target,
     traffic,
-    launch,
-    send: () => traffic.send(urlOf, AbortSignal.any([stop.signal, AbortSignal.timeout(sentWithinMs)])),
+    launch: fleet.launch,
+    send: () =>
+      traffic.send(fleet.nextUrl, AbortSignal.any([stop.signal, AbortSignal.timeout(sentWithinMs)])),
     finish: async (missed) => {
       const { events } = traffic;
-      const state = await untilSettled(databaseUrl, events, settledWithinMs);
+      const state = await untilSettled(stores.databaseUrl, events, settledWithinMs);
       await pause(lateMs);
       const verdict = judge(traffic.expected, target.tickets());
       const unsettled = Math.max(0, events - state.events) + state.pending + state.dead;
       const seconds = (performance.now() - startedAt) / 1000;
       const result = { ...verdict, events, missed, unsettled, seconds };
       if (missed + unsettled + verdict.findings.length === 0) return result;
-      const outputs = processes.map(
-        ({ process }) => `process ${process.pid}:\n${process.output().slice(-6000)}`,
-      );
-      return { ...result, findings: [...verdict.findings, `ledger: ${JSON.stringify(state)}`, ...outputs] };
+      return {
+        ...result,
+        findings: [...verdict.findings, `ledger: ${JSON.stringify(state)}`, ...fleet.outputs()],
+      };
     },
     close: async () => {
       stop.abort();
@@ -123,5 +105,44 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
       await Promise.all([target.close(), traffic.shop.close()]);
       await stores.drop();
     },
+  };
+}
+
+async function addresses(
+  { stores: { databaseUrl, redisUrl }, route = async (_, url) => url }: RunOptions,
+  { shop }: Traffic,
+  target: Target,
+): Promise<Readonly<Record<string, string>>> {
+  return {
+    DATABASE_URL: await route("database", databaseUrl),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: await route("redis", redisUrl) }),
+    SHOP_URL: await route("shop", shop.url),
+    DESK_URL: await route("target", target.url),
+  };
+}
+
+type Launch = (options: Pick<ProcessOptions, "variables" | "nodeOptions">) => DeskbridgeProcess;
+
+/** The processes of a run, and a way to whichever of them are there. */
+function createFleet(start: Launch) {
+  const processes: { readonly process: DeskbridgeProcess; over: boolean }[] = [];
+  let asked = 0;
+  const launch: Run["launch"] = ({ crashAt, variables, nodeOptions = [] } = {}) => {
+    const armed = crashAt === undefined ? {} : { DESKBRIDGE_CRASH_AT: crashAt };
+    const process = start({ variables: { ...armed, ...variables }, nodeOptions });
+    const known = { process, over: false };
+    processes.push(known);
+    void process.ended.then(() => (known.over = true));
+    return process;
+  };
+  return {
+    launch,
+    nextUrl: (): string => {
+      const urls = processes.filter(({ over, process }) => !over && process.url !== "");
+      asked += 1;
+      return urls[asked % urls.length]?.process.url ?? "";
+    },
+    outputs: (): readonly string[] =>
+      processes.map(({ process }) => `process ${process.pid}:\n${process.output().slice(-6000)}`),
   };
 }

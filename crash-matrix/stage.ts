@@ -25,6 +25,8 @@ export interface Stage {
   readonly config: (target: TargetKind) => string;
   /** What every process is started with, besides its configuration and variables. */
   readonly program: Pick<ProcessOptions, "program">;
+  /** To be given to `--import`: makes the clock of a process wrong by `CLOCK_OFF_MS`. */
+  readonly clockPreload: string;
   /** Variables that every process gets. */
   readonly variables: Readonly<Record<string, string>>;
   readonly openHome: () => Promise<DeskbridgeHome>;
@@ -32,6 +34,7 @@ export interface Stage {
 }
 
 const program = join(import.meta.dirname, "child-deskbridge.ts");
+const clockPreload = join(import.meta.dirname, "preload-clock.ts");
 const redisDatabases = 4096;
 
 /** Starts both servers, and makes a database for each kind of queue that is up to date already: runs begin with copies of it. */
@@ -57,6 +60,7 @@ export async function openStage(): Promise<Stage> {
       freshStores: createStores(postgres.url, redis),
       config: (target) => join(folder.path, `${target}.yaml`),
       program: { program },
+      clockPreload,
       // Without it every process would spend most of its start on reading the same sources again.
       variables: {
         NODE_ENV: "test",

@@ -27,6 +27,8 @@ export interface TrafficShape {
   readonly hookedOrders: number;
   readonly polledOrders: number;
   readonly perOrder: number;
+  /** The most time between two webhooks of one order, in milliseconds; 30 unless told. */
+  readonly gapMs?: number;
 }
 
 const pageSize = 2;
@@ -64,7 +66,7 @@ export async function openTraffic(seed: string, shape: TrafficShape): Promise<Tr
               `${seed} ${happening.text}`,
             );
             for (const one of times) await sendUntilTaken(one, urlOf, signal);
-            await pause(dice.below(30));
+            await pause(dice.below(shape.gapMs ?? 30));
           }
         }),
       );

@@ -31,6 +31,8 @@ const epochField = "deskbridge-epoch";
 const confirmations = 3;
 /** A tick this late that no job stands for was lost. */
 const lostAfterMs = 60_000;
+/** A tick planned for so much later than the timetable says was planned by a process whose clock is ahead: it would be waited for as long. */
+const aheadMs = 5_000;
 
 /**
  * Keeps BullMQ's job schedulers in step with the entries of this process. What is missing is taken for removed on purpose, unless the
@@ -47,12 +49,9 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
     await backend.setQueueMeta({ [epochField]: fresh });
     return fresh;
   };
-  const set = async (name: string, { timetable }: ScheduleEntry) => {
-    const repeat =
-      "everyMs" in timetable
-        ? { every: timetable.everyMs }
-        : { pattern: timetable.cron, tz: timetable.timezone };
-    await queue.upsertJobScheduler(encodeName(name), repeat, { name: "tick", data: { schedule: name } });
+  const set = async (name: string, { timetable }: Pick<ScheduleEntry, "timetable">) => {
+    const tick = { name: "tick", data: { schedule: name } };
+    await queue.upsertJobScheduler(encodeName(name), repeatOf(timetable), tick);
   };
   const establish = async (name: string, entry: ScheduleEntry) => {
     epoch ??= await currentEpoch();
@@ -72,6 +71,12 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
       if (!isSame(found, entry.timetable)) return set(name, entry);
     }
     const next = found.next ?? 0;
+    const everyMs = "everyMs" in entry.timetable ? entry.timetable.everyMs : Number.POSITIVE_INFINITY;
+    if (next > Date.now() + everyMs + aheadMs) {
+      // Only another period begins anew; the same one again would keep the time that was planned.
+      await set(name, { timetable: { everyMs: everyMs + 1 } });
+      return set(name, entry);
+    }
     if (next > Date.now() - lostAfterMs) return undefined;
     const job = await queue.getJob(`repeat:${encodeName(name)}:${next}`);
     return job === undefined ? set(name, entry) : undefined;
@@ -87,6 +92,11 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
       epoch = found;
     },
   };
+}
+
+function repeatOf(timetable: Timetable) {
+  if ("everyMs" in timetable) return { every: timetable.everyMs };
+  return { pattern: timetable.cron, tz: timetable.timezone };
 }
 
 function isSame(

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type BullmqQueueOptions, openBullmqQueue, type QueueTiming } from "../../src/queue/bullmq.ts";
 import {
   maxLanesPerRing,
@@ -352,6 +352,23 @@ export function describeQueue(name: string, open: () => Promise<QueueFixture>): 
       await expect.poll(() => rings.flatMap((ring) => ring.lanes), { timeout: 10_000 }).toEqual(["after"]);
       await expect.poll(() => ticks, { timeout: 10_000 }).toBeGreaterThan(1);
       expect(await queue.scheduled()).toEqual(["sweep"]);
+    });
+
+    it("does not wait for a tick that was planned by a clock ten minutes ahead", async () => {
+      const clock = vi.spyOn(Date, "now");
+      const realNow = () => performance.timeOrigin + performance.now();
+      clock.mockImplementation(() => Math.round(realNow() + 600_000));
+      const ahead = await openQueue();
+      let ticks = 0;
+      const count = () => void (ticks += 1);
+      await schedule(ahead, 200, count);
+      await expect.poll(() => ticks).toBeGreaterThan(1);
+      await ahead.close();
+      queues.splice(queues.indexOf(ahead), 1);
+      clock.mockRestore();
+      ticks = 0;
+      await schedule(await openQueue({ upkeepMs: 100 }), 200, count);
+      await expect.poll(() => ticks, { timeout: 10_000 }).toBeGreaterThan(1);
     });
 
     it("runs each tick in one process only", async () => {
