@@ -46,38 +46,37 @@ export function groupsOf(facts: TicketFacts): readonly (readonly [code: number, 
   return groups;
 }
 
-/** Calls `add` with what the ticket adds to the figures, and when. */
-export function contribute(
-  facts: TicketFacts,
-  add: (at: number, slot: number, amount: number) => void,
-): void {
-  add(facts.created, slot.created, 1);
-  add(facts.created, slot.flow, 1);
-  facts.turns.forEach((at, index) => add(at, slot.flow, index % 2 === 0 ? -1 : 1));
-  if (facts.reply !== null) {
-    const [at, seconds, business] = facts.reply;
-    add(at, slot.replied, 1);
-    add(at, slot.replySum, seconds);
-    add(at, slot.replyBusinessSum, business);
-    add(at, slot.replyBins + binOf(seconds), 1);
-    add(at, slot.replyBusinessBins + binOf(business), 1);
+/** What a ticket adds to the figures of one moment: slots and amounts in turn. */
+interface Contribution {
+  readonly at: number;
+  readonly amounts: readonly number[];
+}
+
+/** Everything that a ticket adds to the figures. */
+function contributionsOf(facts: TicketFacts): readonly Contribution[] {
+  const { created, turns, reply, resolution, rating } = facts;
+  const contributions: Contribution[] = [{ at: created, amounts: [slot.created, 1, slot.flow, 1] }];
+  turns.forEach((at, index) => contributions.push({ at, amounts: [slot.flow, index % 2 === 0 ? -1 : 1] }));
+  if (reply !== null) {
+    const [at, seconds, business] = reply;
+    const bins = [slot.replyBins + binOf(seconds), 1, slot.replyBusinessBins + binOf(business), 1];
+    const sums = [slot.replied, 1, slot.replySum, seconds, slot.replyBusinessSum, business];
+    contributions.push({ at, amounts: [...sums, ...bins] });
   }
-  if (facts.resolution !== null) {
-    const [at, seconds, business] = facts.resolution;
-    add(at, slot.solved, 1);
-    add(at, slot.resolutionSum, seconds);
-    add(at, slot.resolutionBusinessSum, business);
-    add(at, slot.resolutionBins + binOf(seconds), 1);
-    add(at, slot.resolutionBusinessBins + binOf(business), 1);
-    if (facts.reopens > 0) add(at, slot.reopened, 1);
-    else if (facts.replies <= 1) add(at, slot.oneTouch, 1);
+  if (resolution !== null) {
+    const [at, seconds, business] = resolution;
+    const bins = [slot.resolutionBins + binOf(seconds), 1, slot.resolutionBusinessBins + binOf(business), 1];
+    const sums = [slot.solved, 1, slot.resolutionSum, seconds, slot.resolutionBusinessSum, business];
+    contributions.push({ at, amounts: [...sums, ...bins] });
+    if (facts.reopens > 0) contributions.push({ at, amounts: [slot.reopened, 1] });
+    else if (facts.replies <= 1) contributions.push({ at, amounts: [slot.oneTouch, 1] });
   }
-  if (facts.rating !== null) {
-    const [at, score] = facts.rating;
-    add(at, slot.rated, 1);
-    add(at, slot.ratingSum, score);
-    if (score >= 4) add(at, slot.ratedWell, 1);
+  if (rating !== null) {
+    const [at, score] = rating;
+    const amounts = [slot.rated, 1, slot.ratingSum, score, slot.ratedWell, score >= 4 ? 1 : 0];
+    contributions.push({ at, amounts });
   }
+  return contributions;
 }
 
 /** What a ticket, or its being taken out again, does to one group in one quarter of an hour. */
@@ -97,25 +96,33 @@ export function gatherChanges(): {
   readonly add: (facts: TicketFacts, sign: 1 | -1) => void;
   readonly changes: () => readonly GroupChange[];
 } {
-  const byPlace = new Map<string, GroupChange>();
+  const byGroup = new Map<string, Map<number, GroupChange>>();
+  const cellOf = (code: number, key: string, at: number): Cell => {
+    const days = entryOf(byGroup, `${code} ${key}`, () => new Map<number, GroupChange>());
+    const day = Math.floor(at / daySeconds);
+    const { quarters } = entryOf(days, day, () => ({ code, key, day, quarters: new Map<number, Cell>() }));
+    return entryOf(quarters, Math.floor((at % daySeconds) / quarterSeconds), () => new Map<number, number>());
+  };
   return {
     add: (facts, sign) => {
-      const groups = groupsOf(facts);
-      contribute(facts, (at, place, amount) => {
-        const day = Math.floor(at / daySeconds);
-        const quarter = Math.floor((at % daySeconds) / quarterSeconds);
-        for (const [code, key] of groups) {
-          const name = `${code} ${day} ${key}`;
-          let change = byPlace.get(name);
-          if (change === undefined) byPlace.set(name, (change = { code, key, day, quarters: new Map() }));
-          let cell = change.quarters.get(quarter);
-          if (cell === undefined) change.quarters.set(quarter, (cell = new Map()));
-          addTo(cell, place, sign * amount);
+      const contributions = contributionsOf(facts);
+      for (const [code, key] of groupsOf(facts)) {
+        for (const { at, amounts } of contributions) {
+          const cell = cellOf(code, key, at);
+          for (let index = 0; index < amounts.length; index += 2) {
+            addTo(cell, amounts[index] ?? 0, sign * (amounts[index + 1] ?? 0));
+          }
         }
-      });
+      }
     },
-    changes: () => [...byPlace.values()].filter(changesAnything),
+    changes: () => [...byGroup.values()].flatMap((days) => [...days.values()]).filter(changesAnything),
   };
+}
+
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let entry = map.get(key);
+  if (entry === undefined) map.set(key, (entry = make()));
+  return entry;
 }
 
 function changesAnything({ quarters }: GroupChange): boolean {

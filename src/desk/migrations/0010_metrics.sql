@@ -258,36 +258,7 @@ begin
 end
 $$;
 
--- What the metrics count of a ticket, as src/desk/metric-facts.ts reads it; null for one that was merged into another.
-create function ticket_facts(t ticket) returns text language plpgsql stable as $$
-begin
-  if t.merged_into is not null then return null; end if;
-  return (
-    select json_build_object(
-      'created', floor(extract(epoch from t.created_at)),
-      'turns', coalesce((select json_agg(floor(extract(epoch from turn))) from unnest(m.turns) as turn), '[]'),
-      'reply', case when m.first_reply_at is not null then json_build_array(
-        floor(extract(epoch from m.first_reply_at)), m.first_reply_seconds, m.first_reply_business_seconds) end,
-      'resolution', case when m.resolved_at is not null then json_build_array(
-        floor(extract(epoch from m.resolved_at)), m.resolution_seconds, m.resolution_business_seconds) end,
-      'reopens', coalesce(m.reopens, 0),
-      'replies', coalesce(m.replies, 0),
-      'rating', case when c.score is not null then json_build_array(floor(extract(epoch from c.rated_at)), c.score) end,
-      'channel', t.channel,
-      'tags', t.tags,
-      'assignee', t.assignee,
-      'order_sources', coalesce((
-        select json_agg(distinct o.source order by o.source)
-        from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id
-      ), '[]'),
-      'reason', coalesce(nullif(t.custom_fields->>'reason', ''), t.tags[1])
-    )::text
-    from (select) as one left join ticket_metric m on m.ticket = t.id left join ticket_csat c on c.ticket = t.id
-  );
-end
-$$;
-
--- The facts of a ticket that are in the sums already.
+-- The facts of a ticket that are in the sums already, as src/desk/metric-facts.ts reads them.
 create table metric_folded (
   ticket bigint primary key,
   facts text not null

@@ -39,11 +39,32 @@ select tx, id, ticket from change
 where (tx, id) > ($1, $2) and tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (select value from feed_offset)
 order by tx, id limit $3`;
 
-/** The facts of tickets as they are, beside those that were folded; only where the two differ. */
+/** The facts of tickets as they are, beside those that were folded; only where the two differ. What counts nowhere has none. */
 export const factsText = `
-select t.id as ticket, n.facts, f.facts as folded
-from ticket t cross join lateral (select ticket_facts(t) as facts) n left join metric_folded f on f.ticket = t.id
-where t.id = any ($1) and n.facts is distinct from f.facts`;
+select * from (
+  select t.id as ticket, f.facts as folded, case when t.merged_into is null then json_build_object(
+    'created', floor(date_part('epoch', t.created_at)),
+    'turns', (select coalesce(array_agg(floor(date_part('epoch', turn))), '{}') from unnest(m.turns) as turn),
+    'reply', case when m.first_reply_at is not null then json_build_array(
+      floor(date_part('epoch', m.first_reply_at)), m.first_reply_seconds, m.first_reply_business_seconds) end,
+    'resolution', case when m.resolved_at is not null then json_build_array(
+      floor(date_part('epoch', m.resolved_at)), m.resolution_seconds, m.resolution_business_seconds) end,
+    'reopens', coalesce(m.reopens, 0),
+    'replies', coalesce(m.replies, 0),
+    'rating', case when c.score is not null then json_build_array(floor(date_part('epoch', c.rated_at)), c.score) end,
+    'channel', t.channel,
+    'tags', t.tags,
+    'assignee', t.assignee,
+    'order_sources', array(
+      select distinct o.source from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id order by 1
+    ),
+    'reason', coalesce(nullif(t.custom_fields->>'reason', ''), t.tags[1])
+  )::text end as facts
+  from ticket t left join ticket_metric m on m.ticket = t.id left join ticket_csat c on c.ticket = t.id
+    left join metric_folded f on f.ticket = t.id
+  where t.id = any ($1) offset 0
+) as compared
+where facts is distinct from folded`;
 
 const keepText = `
 insert into metric_folded (ticket, facts) select * from unnest($1::bigint[], $2::text[])
