@@ -51,7 +51,8 @@ async function integrationResult(
   const heard = new Set<string>();
   for await (const page of api.pages(list)) {
     for (const { http, deactivated_datetime: off } of page) {
-      const isOurs = new RegExp(`/hooks/${connection}/?$`).test(http?.url?.split("?")[0] ?? "");
+      const [address = ""] = (http?.url ?? "").split("?");
+      const isOurs = address.replace(/\/$/, "").endsWith(`/hooks/${connection}`);
       if (!isOurs || (off !== null && off !== undefined)) continue;
       for (const [trigger, isOn] of Object.entries(http?.triggers ?? {}))
         if (isOn === true) heard.add(trigger);
