@@ -24,11 +24,13 @@ export function openFeedStream(feed: Feed, request: StreamRequest): Readable {
 
 async function* textOf(feed: Feed, request: FollowRequest): AsyncGenerator<string, void> {
   let told = request.after;
-  yield `retry: ${reconnectMs}\n\n`;
+  // With the first batch, which has the place to begin at: whoever has seen the head of the answer misses nothing from then on.
+  let head = `retry: ${reconnectMs}\n`;
   for await (const batch of feed.follow(request)) {
     const { end } = batch;
-    yield formatEvents(batch, told === undefined || isBehind(told, end));
+    yield head + formatEvents(batch, told === undefined || isBehind(told, end));
     told = end;
+    head = "";
   }
 }
 

@@ -76,7 +76,7 @@ export function createFeed({ source, onFault }: FeedOptions): Feed {
       let quietSince = performance.now();
       while (!signal.aborted) {
         const page = tail.after(end) ?? (await source.readChanges({ after: end, types, limit: batchSize }));
-        end = page.end;
+        end = { tx: page.end.tx, id: page.end.id };
         const changes = await select(page.changes);
         const quietMs = performance.now() - quietSince;
         if (changes.length > 0 || quietMs >= idleMs) {

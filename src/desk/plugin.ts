@@ -128,7 +128,8 @@ async function handleStream(
   const stream = route.stream(parseCall(route, request), { feed, lastEventId });
   return reply
     .type("text/event-stream; charset=utf-8")
-    .headers({ "cache-control": "no-store", "x-accel-buffering": "no" })
+    // A connection that has carried a stream is not kept: a server that closes would wait for it.
+    .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" })
     .send(stream);
 }
 

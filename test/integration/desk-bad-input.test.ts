@@ -11,6 +11,7 @@ let stand: DeskStand;
 beforeAll(async () => {
   stand = await openDeskStand();
   await stand.send({ method: "PUT", path: "/v1/tickets/by-ref/a/b", body: goodTicket });
+  await stand.send({ method: "POST", path: "/v1/webhooks", body: goodWebhook });
 });
 afterAll(() => stand.close());
 
@@ -49,6 +50,20 @@ const goodTicket = {
   orders: [{ ...goodOrder, source: "shop", external_id: "1" }],
 };
 
+const goodWebhook = {
+  url: "https://hooks.example.com/desk",
+  events: ["ticket.*", "message.created"],
+  description: "CRM",
+  order: "none",
+  enabled: false,
+};
+const webhookBodies: Readonly<Record<string, object>> = {
+  "/v1/webhooks": goodWebhook,
+  "/v1/webhooks/{id}": goodWebhook,
+  "/v1/webhooks/{id}/rotate-secret": { overlap_seconds: 60 },
+  "/v1/webhooks/{id}/replay": { from: "2026-05-01T10:00:00Z", until: "2026-05-02T10:00:00Z" },
+};
+
 /** With a ref that no message has yet. */
 function freshMessage(): object {
   return { ...goodMessage, ref: { source: "mail", external_id: randomUUID() } };
@@ -57,6 +72,8 @@ function freshMessage(): object {
 /** A good body for each route that takes one. */
 function goodBody(method: string, path: string): object {
   if (path.endsWith("/tags")) return { add: ["a"], remove: ["b"] };
+  const webhookBody = webhookBodies[path];
+  if (webhookBody !== undefined) return webhookBody;
   if (path.endsWith("/messages")) return freshMessage();
   if (path.startsWith("/v1/orders")) return goodOrder;
   if (path.startsWith("/v1/contacts")) {
@@ -126,6 +143,8 @@ const segment = fc.oneof(
     "tkt_1",
     "con_1",
     "ord_1",
+    "whk_1",
+    "whd_1",
     "a",
     "b",
     "email",
@@ -164,7 +183,10 @@ describe("bad input", () => {
         nasty,
       );
       const property = fc.asyncProperty(bodies, async (body) => {
-        const url = path.replace("/v1/contacts/{id}", "/v1/contacts/con_1").replace("{id}", "tkt_1");
+        const url = path
+          .replace("/v1/contacts/{id}", "/v1/contacts/con_1")
+          .replace("/v1/webhooks/{id}", "/v1/webhooks/whk_1")
+          .replace("{id}", "tkt_1");
         const answer = await stand.send({
           method,
           path: url.replaceAll(/\{\w+\}/g, "b"),
@@ -203,6 +225,9 @@ describe("bad input", () => {
       "sort",
       "order_id",
       "email",
+      "after",
+      "types",
+      "state",
     ];
     const text = fc.string({ unit: "binary", maxLength: 60 }).map((value) => value.toWellFormed());
     const property = fc.asyncProperty(
@@ -211,6 +236,8 @@ describe("bad input", () => {
         "/v1/contacts",
         "/v1/tickets/tkt_1/messages",
         "/v1/orders/ord_1/tickets",
+        "/v1/changes",
+        "/v1/webhooks/whk_1/deliveries",
       ),
       fc.dictionary(
         fc.oneof(fc.constantFrom(...names), text),

@@ -163,7 +163,8 @@ describe("the change feed", () => {
     expect(tickets).toEqual(await idsSince(start, "ticket.%"));
     const streamed: string[] = [];
     while (streamed.length < everything.length) {
-      streamed.push(((await stream.next())?.data as { id: string }).id);
+      const event = await stream.next();
+      streamed.push((event?.data as { id: string }).id);
     }
     expect(streamed).toEqual(everything);
     stream.close();

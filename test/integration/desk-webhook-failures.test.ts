@@ -63,7 +63,7 @@ describe("a webhook whose receiver fails", () => {
       own.stand.setNow(due);
       await own.sending.sweep();
       attempts += 1;
-      [last] = await own.deliveries(id, ([one]) => expect((one?.log as Json[]).length).toBe(attempts));
+      [last] = await own.deliveries(id, ([one]) => expect(one?.log).toHaveLength(attempts));
     }
     expect(last).toMatchObject({ state: "failed", ended_at: new Date(start + 3 * day).toISOString() });
     expect(receiver.received.length).toBe(attempts);

@@ -210,7 +210,6 @@ describe("webhooks", () => {
     };
     const ticket = (await own.ask("POST", "/v1/tickets", body)) as { id: string; requester: { id: string } };
     await receiver.got(3);
-    const path = `/v1/webhooks/${hook.id}/deliveries`;
     expect(JSON.stringify(await settled(hook.id, 3))).toContain("erase@example.com");
     await own.ask("DELETE", `/v1/contacts/${ticket.requester.id}`);
     const log = JSON.stringify(await settled(hook.id, 4));

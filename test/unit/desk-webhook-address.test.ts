@@ -104,6 +104,8 @@ describe("addresses of webhooks", () => {
     expect(refusal("http://[::ffff:127.0.0.1]/", ["127.0.0.1"])).toBe("taken");
     expect(refusal("http://127.0.0.2/", ["127.0.0.1"])).toContain("https");
     expect(refusal("http://localhost:3000/", ["localhost"])).toBe("taken");
+    expect(refusal("http://localhost:3000/", ["127.0.0.1"])).toBe("taken");
+    expect(await lookUp(["::1", "127.0.0.1"], ["127.0.0.1"], "localhost")).toHaveLength(2);
     expect(refusal("http://10.1.2.3/", ["10.1.0.0/16"])).toBe("taken");
     expect(refusal("https://10.2.2.3/", ["10.1.0.0/16"])).toContain("private network");
     expect(await lookUp(["10.1.2.3"], ["10.1.0.0/16"])).toHaveLength(1);
