@@ -56,6 +56,21 @@ const answerHead = {
   "deskbridge-result": "created",
 };
 
+/** The desk without idempotency keys: it is asked for a ticket first, and told its key in the body. */
+const newTicketPath = "/api/tickets";
+const jsonHead = { "content-type": "application/json" };
+const ticketMade = Buffer.from(JSON.stringify({ id: 1042, external_id: null, status: "open" }));
+const nothingFound = Buffer.from(JSON.stringify({ data: [], meta: { next_cursor: null } }));
+
+function isSearch({ method, url }: IncomingMessage): boolean {
+  return method === "GET" && url?.startsWith(`${newTicketPath}?`) === true;
+}
+
+function externalId(body: string): string {
+  const { external_id: id } = JSON.parse(body) as { readonly external_id?: unknown };
+  return typeof id === "string" ? id : "";
+}
+
 /** What has arrived so far. */
 function createBook() {
   let expected: Expectation = { run: "", count: 0 };
@@ -109,14 +124,25 @@ function createBook() {
 function createHandlers() {
   const book = createBook();
   const receive = (request: IncomingMessage, response: ServerResponse): void => {
+    let body = "";
+    // A desk with keys says all in the address; only the other one's bodies are read.
+    if (request.url === newTicketPath)
+      request.setEncoding("utf8").on("data", (part: string) => void (body += part));
     request.resume().on("end", () => {
       const stayAway = book.refuse();
       if (stayAway !== undefined) {
         response.writeHead(429, { "retry-after": String(stayAway) }).end();
         return;
       }
-      book.takeDown(request.url ?? "");
-      const answer = (): void => void response.writeHead(201, answerHead).end(ticket);
+      if (isSearch(request)) {
+        response.writeHead(200, jsonHead).end(nothingFound);
+        return;
+      }
+      book.takeDown(request.url === newTicketPath ? externalId(body) : (request.url ?? ""));
+      const answer = (): void => {
+        if (request.url === newTicketPath) response.writeHead(201, jsonHead).end(ticketMade);
+        else response.writeHead(201, answerHead).end(ticket);
+      };
       const delayMs = book.delayMs();
       if (delayMs === undefined) answer();
       else setTimeout(answer, delayMs);

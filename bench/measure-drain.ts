@@ -4,7 +4,7 @@ import type { Figures } from "./figures.ts";
 import { figuresOf, startCpuMeter } from "./figures.ts";
 import { sendLoad } from "./load.ts";
 import type { Database, Stage } from "./stage.ts";
-import type { QueueBackend } from "./system.ts";
+import type { QueueBackend, SystemConfig } from "./system.ts";
 import { startSystem } from "./system.ts";
 
 export interface IngestAndDrain {
@@ -16,21 +16,32 @@ export interface IngestAndDrain {
  * First webhooks into the ledger with nobody at work (ingest: latency is that of the acknowledgement), then a worker on what lies there (drain:
  * latency is that of an attempt, as it is on record). Both begin to count after a warm-up.
  */
-export async function measureDrain(stage: Stage, queue: QueueBackend): Promise<IngestAndDrain> {
+export async function measureDrain(
+  stage: Stage,
+  queue: QueueBackend,
+  config: SystemConfig = "open",
+): Promise<IngestAndDrain> {
   const database = await stage.freshDatabase();
   const run = stage.nextRun("drain");
   try {
-    const ingest = await fill(stage, database, queue, run);
-    const drain = await drainIt(stage, database, queue, run);
+    const system = { database, queue, config };
+    const ingest = await fill(stage, system, run);
+    const drain = await drainIt(stage, system, run);
     return { ingest, drain };
   } finally {
     await database.drop();
   }
 }
 
-async function fill(stage: Stage, database: Database, queue: QueueBackend, run: string): Promise<Figures> {
+interface SystemFacts {
+  readonly database: Database;
+  readonly queue: QueueBackend;
+  readonly config: SystemConfig;
+}
+
+async function fill(stage: Stage, { database, queue, config }: SystemFacts, run: string): Promise<Figures> {
   const { events, warmUp } = stage.options;
-  const server = await startSystem(stage, "serve", database, queue);
+  const server = await startSystem(stage, "serve", database, queue, config);
   try {
     await sendLoad(stage, { url: server.hookUrl, run, from: 0, count: warmUp });
     const { sent, cpu } = await sendLoad(stage, { url: server.hookUrl, run, from: warmUp, count: events }, [
@@ -44,12 +55,16 @@ async function fill(stage: Stage, database: Database, queue: QueueBackend, run: 
   }
 }
 
-async function drainIt(stage: Stage, database: Database, queue: QueueBackend, run: string): Promise<Figures> {
+async function drainIt(
+  stage: Stage,
+  { database, queue, config }: SystemFacts,
+  run: string,
+): Promise<Figures> {
   const { events, warmUp } = stage.options;
   const count = warmUp + events;
   await stage.stub.call("expect", { run, count });
   const warm = stage.stub.call("reached", warmUp);
-  const worker = await startSystem(stage, "work", database, queue);
+  const worker = await startSystem(stage, "work", database, queue, config);
   try {
     const startedAt = await warm;
     const meter = startCpuMeter(stage, [worker.pid]);

@@ -10,6 +10,7 @@ export const measureNames = [
   "two-processes",
   "postgres-drain",
   "postgres-end-to-end",
+  "lookup-drain",
   "idle",
   "memory",
   "budget",

@@ -31,6 +31,8 @@ export interface Report {
   readonly twoProcesses?: Summary;
   readonly floorBareHttp?: Summary;
   readonly floorAxios?: Summary;
+  /** A drain to a desk that takes no idempotency keys: an intent, a lookup and a link more for each ticket. */
+  readonly lookupDrain?: Summary;
   readonly postgresBackend?: {
     readonly drain?: Summary;
     readonly endToEnd?: Summary;
@@ -55,6 +57,7 @@ const ratioNames = [
   ["endToEnd/floorAxios", "endToEnd", "floorAxios"],
   ["postgresDrain/drain", "postgresDrain", "drain"],
   ["postgresEndToEnd/endToEnd", "postgresEndToEnd", "endToEnd"],
+  ["lookupDrain/drain", "lookupDrain", "drain"],
 ] as const satisfies readonly (readonly [string, SeriesName, SeriesName])[];
 
 /** Makes the report of what was measured. What was not measured is left out. */

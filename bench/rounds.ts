@@ -22,7 +22,8 @@ export type SeriesName =
   | "endToEnd"
   | "twoProcesses"
   | "postgresDrain"
-  | "postgresEndToEnd";
+  | "postgresEndToEnd"
+  | "lookupDrain";
 
 export type Series = { readonly [N in SeriesName]?: readonly Figures[] };
 
@@ -50,6 +51,9 @@ const inEveryRound: Partial<Record<MeasureName, Measurement>> = {
   "postgres-drain": async (stage) => ({ postgresDrain: (await measureDrain(stage, "postgres")).drain }),
   "postgres-end-to-end": async (stage) => ({
     postgresEndToEnd: await measureEndToEnd(stage, "postgres", "one"),
+  }),
+  "lookup-drain": async (stage) => ({
+    lookupDrain: (await measureDrain(stage, "redis", "lookup")).drain,
   }),
 };
 

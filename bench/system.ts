@@ -20,11 +20,14 @@ export interface System {
 }
 
 const program = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-/** The configurations of this folder: the desk takes whatever it gets, or it has a rate limit. */
+/** The configurations of this folder: the desk takes whatever it gets, has a rate limit, or takes no idempotency keys. */
 const configs = {
   open: fileURLToPath(new URL("deskbridge.yaml", import.meta.url)),
   limited: fileURLToPath(new URL("deskbridge-limited.yaml", import.meta.url)),
+  lookup: fileURLToPath(new URL("deskbridge-lookup.yaml", import.meta.url)),
 };
+export type SystemConfig = keyof typeof configs;
+
 const readyWithinMs = 60_000;
 
 /** Starts one, with its output in a file so that nobody here has to read it along. Resolves when it serves, or works. */
@@ -33,7 +36,7 @@ export async function startSystem(
   verb: Verb,
   database: Database,
   queue: QueueBackend,
-  config: keyof typeof configs = "open",
+  config: SystemConfig = "open",
 ): Promise<System> {
   const { options, folder } = stage;
   const output = join(folder, `${stage.nextRun(verb)}.log`);

@@ -14,6 +14,7 @@ export function tableOf(report: Report): string {
     ["ingest: webhooks to durable 202", report.ingest],
     ["drain, queue on PostgreSQL", postgresBackend?.drain],
     ["end to end, queue on PostgreSQL", postgresBackend?.endToEnd],
+    ["drain to a desk without idempotency keys", report.lookupDrain],
   ];
   const table = new Table({
     head: ["", "events/s", "p50 ms", "p99 ms", "CPU ms/event: ours", "Redis", "PostgreSQL"],
