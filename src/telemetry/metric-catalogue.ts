@@ -11,7 +11,7 @@ const callSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 
 /**
  * Every metric of the project. Names and labels are stable: dashboards depend on them. Labels take values of the configuration or of a fixed
- * list, never of a request, so their number is bounded. `docs/reference/metrics.md` is generated from here.
+ * list, never of a request, so their number is bounded. `docs/reference/telemetry.md` is generated from here.
  */
 export const metricCatalogue = {
   deskbridge_events_total: {

@@ -1,4 +1,5 @@
 import { errorCatalogue } from "../../src/errors.ts";
+import { generalDefinitions, metricDefinitions } from "../../src/desk/metric-definition.ts";
 import type { MetricRow } from "../../src/telemetry/metric-catalogue.ts";
 import { metricCatalogue } from "../../src/telemetry/metric-catalogue.ts";
 
@@ -30,20 +31,35 @@ export function errorsPage(): string {
   ].join("\n");
 }
 
-/** `docs/reference/metrics.md`. */
-export function metricsPage(): string {
+/** `docs/reference/telemetry.md`. */
+export function telemetryPage(): string {
   const rows = Object.entries<MetricRow>(metricCatalogue).map(([name, row]) => {
     const labels = row.labels.length === 0 ? "none" : row.labels.map((label) => `\`${label}\``).join(", ");
     const buckets = row.buckets === undefined ? "" : `- Buckets: ${row.buckets.join(", ")}\n`;
     return `## \`${name}\`\n\n${row.help}\n\n- Kind: ${row.kind}\n- Labels: ${labels}\n${buckets}`;
   });
   return [
-    "# Metrics",
+    "# Telemetry",
     generatedFrom("src/telemetry/metric-catalogue.ts"),
+    "What deskbridge tells of itself; what the support desk counts of its tickets are the [support metrics](metrics.md).",
     "`GET /metrics` gives these in the Prometheus text format, together with Node's own process metrics. Labels take values of the configuration",
     "or of a fixed list, never of a request.",
     "",
     rows.join("\n"),
+  ].join("\n");
+}
+
+/** `docs/reference/metrics.md`. */
+export function metricsPage(): string {
+  const parts = Object.entries({ ...metricDefinitions, ...generalDefinitions });
+  const definitions = parts.map(([name, text]) => `## \`${name}\`\n\n${text}\n`);
+  return [
+    "# Support metrics",
+    generatedFrom("src/desk/metric-definition.ts"),
+    "What `GET /v1/metrics` of the [Support API](support-api.md#metrics) counts. The same words come with every answer, as `definitions`. How to ask",
+    "is told there; what deskbridge tells of itself, at `GET /metrics`, is on the page about [telemetry](telemetry.md).",
+    "",
+    definitions.join("\n"),
   ].join("\n");
 }
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { cliPage } from "../support/cli-page.ts";
-import { errorsPage, metricsPage } from "../support/reference-pages.ts";
+import { errorsPage, metricsPage, telemetryPage } from "../support/reference-pages.ts";
 
 it("docs/reference/errors.md says what the error catalogue says", async () => {
   const page = errorsPage();
@@ -8,9 +8,15 @@ it("docs/reference/errors.md says what the error catalogue says", async () => {
   await expect(page).toMatchFileSnapshot("../../docs/reference/errors.md");
 });
 
-it("docs/reference/metrics.md says what the metric catalogue says", async () => {
-  const page = metricsPage();
+it("docs/reference/telemetry.md says what the metric catalogue says", async () => {
+  const page = telemetryPage();
   expect(page).toContain("`deskbridge_events_total`");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/telemetry.md");
+});
+
+it("docs/reference/metrics.md says what the answers of the Support API define", async () => {
+  const page = metricsPage();
+  expect(page).toContain("`first_reply_time`");
   await expect(page).toMatchFileSnapshot("../../docs/reference/metrics.md");
 });
 
