@@ -6,7 +6,7 @@ import { createEffectCall } from "../../src/sdk/write-once.ts";
 import { openGorgiasStub } from "./gorgias-stub.ts";
 import type { GorgiasExchange, GorgiasStub } from "./gorgias-stub.ts";
 import { createFaultSwitch } from "./vendor-faults.ts";
-import type { FaultSwitch } from "./vendor-faults.ts";
+import type { FaultPlan, FaultSwitch } from "./vendor-faults.ts";
 
 type TicketOpen = OperationInput<"ticket.open">;
 
@@ -29,14 +29,20 @@ export interface GorgiasBench {
   readonly forget: () => void;
 }
 
+interface BenchOptions {
+  readonly onExchange?: (exchange: GorgiasExchange) => void;
+  /** What is to go wrong, in place of what `faults` says. */
+  readonly plan?: FaultPlan;
+}
+
 /** Opens a bench for the running test, which closes it. */
 export async function openGorgiasBench(
   settings: object = {},
-  onExchange: (exchange: GorgiasExchange) => void = () => undefined,
+  { onExchange = () => undefined, plan }: BenchOptions = {},
 ): Promise<GorgiasBench> {
   const clock = { ms: Date.parse("2026-11-22T10:00:00Z") };
   const faults = createFaultSwitch();
-  const stub = await openGorgiasStub({ now: () => clock.ms, faults: faults.plan, onExchange });
+  const stub = await openGorgiasStub({ now: () => clock.ms, faults: plan ?? faults.plan, onExchange });
   const context = createTestContext({ connection: "desk", now: () => clock.ms });
   onTestFinished(async () => {
     context.close();

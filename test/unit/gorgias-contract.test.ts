@@ -8,8 +8,9 @@ const key = "fulfillment:1";
 /** A call for each thing that the connector does. */
 async function tour(): Promise<readonly GorgiasExchange[]> {
   const exchanges: GorgiasExchange[] = [];
-  const { run, open, connection } = await openGorgiasBench({ webhook: { secrets: "s" } }, (exchange) =>
-    exchanges.push(exchange),
+  const { run, open, connection } = await openGorgiasBench(
+    { webhook: { secrets: "s" } },
+    { onExchange: (exchange) => void exchanges.push(exchange) },
   );
   const customer = { email: "ada@example.com", phone: "+15024592181", name: "Ada" };
   await open("a", { priority: "urgent", tags: ["late"], customFields: { "7": 1 } });
