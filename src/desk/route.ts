@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { OwnEvents } from "./end-user-feed.ts";
 import type { Feed } from "./feed.ts";
 import type { StoreInput } from "./input.ts";
 import type { Caller, Scope } from "./scope.ts";
@@ -21,11 +22,17 @@ export interface ReadAnswer {
   readonly version?: number;
 }
 
-interface RouteFacts {
+/** Who may call a route: an API key with the route's scope, or an end user with a token of theirs. */
+export type CallerKind = "key" | "end_user";
+
+/** What is true of any route. */
+export interface RouteFacts {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** As in OpenAPI: `/v1/tickets/{id}`. */
   readonly path: string;
-  /** Null for what every key may do. */
+  /** An API key unless told. */
+  readonly caller?: CallerKind;
+  /** Null for what every caller of the kind may do. */
   readonly scope: Scope | null;
   readonly summary: string;
   readonly query?: z.ZodType;
@@ -39,6 +46,8 @@ export interface WriteRoute extends RouteFacts {
   readonly operation: WriteOperation;
   /** Whether `If-Match` is looked at. */
   readonly versioned?: boolean;
+  /** Whether it is carried out each time, also with an `Idempotency-Key` that was seen before: its answer holds a secret, which is kept nowhere. */
+  readonly repeated?: boolean;
   readonly input: (call: Call<unknown, unknown>, context: WriteContext) => StoreInput;
 }
 
@@ -61,8 +70,11 @@ export interface StreamRoute extends RouteFacts {
 
 export interface StreamSource {
   readonly feed: Feed;
+  readonly ownEvents: OwnEvents;
   /** The header `Last-Event-ID`: where the client was when it lost its connection. */
   readonly lastEventId: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 export type Route = ReadRoute | WriteRoute | StreamRoute;
