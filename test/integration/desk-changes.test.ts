@@ -164,7 +164,8 @@ describe("the change feed", () => {
     const streamed: string[] = [];
     while (streamed.length < everything.length) {
       const event = await stream.next();
-      streamed.push((event?.data as { id: string }).id);
+      if (event === undefined) throw new Error("the stream ended");
+      streamed.push((event.data as { id: string }).id);
     }
     expect(streamed).toEqual(everything);
     stream.close();
