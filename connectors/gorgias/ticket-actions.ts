@@ -59,7 +59,8 @@ function ticketBody(settings: Config, input: NewTicket, customer: Recipient): Js
   return {
     channel: "api",
     via: "api",
-    from_agent: false,
+    // As the first message says: a note is always an agent's.
+    from_agent: visibility === "internal",
     external_id: key,
     ...ticketFields(input),
     customer,
