@@ -25,7 +25,7 @@ async function openTicket(more: object = {}): Promise<string> {
       ...more,
     },
   });
-  expect(status, text).toBe(201);
+  expect({ status, text }).toMatchObject({ status: 201 });
   return (json as { id: string }).id;
 }
 
@@ -34,7 +34,7 @@ const send = (method: "POST" | "PATCH" | "PUT" | "GET", path: string, body?: obj
 
 async function metrics(query = ""): Promise<MetricsAnswer> {
   const { status, json, text } = await send("GET", `/v1/metrics${query}`);
-  expect(status, text).toBe(200);
+  expect({ status, text }).toMatchObject({ status: 200 });
   return json as MetricsAnswer;
 }
 
