@@ -83,18 +83,35 @@ describe("an idempotency key", () => {
       orders: [{ source: "c", external_id: "d" }],
     };
     await post("/v1/tickets", setup);
+    // Those that end something get one of their own.
+    const ids = async (path: string, body: () => object) =>
+      ((await post(path, body())).json as { id: string }).id;
+    const other = await ids("/v1/contacts", () => ({ email: `${fresh("other")}@example.com` }));
+    const doomed = await ids("/v1/contacts", () => ({ email: `${fresh("doomed")}@example.com` }));
+    const spare = await ids("/v1/tickets", newTicket);
+    const addresses: Record<string, string> = {
+      "POST /v1/contacts/{id}/merge": `/v1/contacts/${other}/merge`,
+      "POST /v1/contacts/{id}/unmerge": `/v1/contacts/${other}/unmerge`,
+      "DELETE /v1/contacts/{id}": `/v1/contacts/${doomed}`,
+      "POST /v1/tickets/{id}/merge": `/v1/tickets/${spare}/merge`,
+    };
     const bodies: Record<string, object> = {
       "POST /v1/contacts": { email: "every@example.com" },
+      "POST /v1/contacts/{id}/identities": { type: "email", value: "every-other@example.com" },
+      "POST /v1/contacts/{id}/merge": { into: "con_1" },
+      "POST /v1/tickets/{id}/merge": { into: "tkt_1" },
+      "POST /v1/tickets/by-ref/{source}/{externalId}/merge": { into: await ids("/v1/tickets", newTicket) },
       "POST /v1/tickets": newTicket(),
       "PUT /v1/tickets/by-ref/{source}/{externalId}": newTicket(),
     };
     const writes = routes.filter((route) => "operation" in route);
     expect(writes.length).toBeGreaterThan(15);
     for (const { method, path } of writes) {
-      const url = path
+      const url = (addresses[`${method} ${path}`] ?? path)
         .replace("/v1/tickets/{id}", "/v1/tickets/tkt_1")
         .replace("/v1/contacts/{id}", "/v1/contacts/con_1")
         .replace("{orderId}", "ord_1")
+        .replace("{identityId}", "idn_999999")
         .replace(/\{(source|orderSource)\}/g, "a")
         .replace(/\{(externalId|orderExternalId)\}/g, "b");
       const body = bodies[`${method} ${path}`] ?? (path.endsWith("/messages") ? { text: "m" } : {});

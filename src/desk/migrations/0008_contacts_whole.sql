@@ -123,18 +123,22 @@ begin
 end
 $$;
 
--- Who has the first of the identities that somebody has, and whether there is one that nobody has. One look at the index for each.
+-- Who has the first of the identities that somebody has, and whether there is one that nobody has.
 create function look_up(p_identities jsonb, out owner bigint, out lacking boolean) language plpgsql stable as $$
+declare
+  identity jsonb;
+  holder bigint;
 begin
-  select (array_agg(found.contact order by found.place) filter (where found.contact is not null))[1], bool_or(found.contact is null)
-  into owner, lacking
-  from (
-    select a.place, (
-      select i.contact from contact_identity i
-      where i.value = a.identity->>'value' and i.kind = a.identity->>'kind' and i.source = a.identity->>'source'
-    ) as contact
-    from jsonb_array_elements(p_identities) with ordinality as a(identity, place) offset 0
-  ) as found;
+  lacking := false;
+  for identity in select * from jsonb_array_elements(p_identities) loop
+    select i.contact into holder from contact_identity i
+    where i.value = identity->>'value' and i.kind = identity->>'kind' and i.source = identity->>'source';
+    if not found then
+      lacking := true;
+    elsif owner is null then
+      owner := holder;
+    end if;
+  end loop;
 end
 $$;
 
@@ -202,15 +206,38 @@ begin
 end
 $$;
 
+-- Everyday work is with one person of whom nothing is known yet, or nothing new: done here with few looks, else as above.
 create or replace function claim_contact(p jsonb, p_actor text) returns bigint language plpgsql as $$
+declare
+  found_owner bigint;
+  is_lacking boolean;
 begin
+  if p ? 'identities' then
+    select owner, lacking into found_owner, is_lacking from look_up(p->'identities');
+    if found_owner is null then
+      perform lock_identities(p->'identities');
+      if find_contact(p->'identities') is null then
+        found_owner := nextval('contact_id_seq');
+        perform add_identities(found_owner, p->'identities');
+        perform insert_contact(found_owner, p, p_actor);
+        return found_owner;
+      end if;
+    elsif not is_lacking then
+      perform pg_advisory_xact_lock_shared(1, (found_owner % 2147483647)::integer);
+      if exists (
+        select from contact where id = found_owner and merged_into is null and erased_at is null and (name is not null or p->>'name' is null)
+      ) then
+        return found_owner;
+      end if;
+    end if;
+  end if;
   return (claim_contacts(jsonb_build_array(p), p_actor))[1];
 end
 $$;
 
 create or replace function requester_of(p jsonb, p_actor text) returns bigint language plpgsql as $$
 begin
-  return (claim_contacts(jsonb_build_array(p), p_actor))[1];
+  return claim_contact(p, p_actor);
 end
 $$;
 
@@ -221,11 +248,17 @@ declare
   contacts bigint[];
   known jsonb;
 begin
-  if not jsonb_path_exists(p, '$.orders[*].customer') and (p->'message'->'author' ? 'contact') is not true then
-    if p ? 'requester' then
-      p := p || jsonb_build_object('requester', jsonb_build_object('contact', requester_of(p->'requester', p_actor)));
+  if p ? 'requester' and (p->'message'->'author' ? 'contact') is not true
+    and (not p ? 'orders' or not exists (select from jsonb_array_elements(p->'orders') as o where o->'customer' <> p->'requester'))
+  then
+    known := jsonb_build_object('contact', claim_contact(p->'requester', p_actor));
+    if p ? 'orders' then
+      p := p || jsonb_build_object('orders', (
+        select coalesce(jsonb_agg(case when o ? 'customer' then o || jsonb_build_object('customer', known) else o end), '[]')
+        from jsonb_array_elements(p->'orders') as o
+      ));
     end if;
-    return p;
+    return p || jsonb_build_object('requester', known);
   end if;
   select coalesce(jsonb_agg(distinct named.person), '[]') into people from (
     select p->'requester' as person where p ? 'requester'
@@ -241,7 +274,7 @@ begin
   end if;
   if p ? 'orders' then
     p := p || jsonb_build_object('orders', (
-      select jsonb_agg(case when o ? 'customer' then o || jsonb_build_object('customer', known->(o->>'customer')) else o end)
+      select coalesce(jsonb_agg(case when o ? 'customer' then o || jsonb_build_object('customer', known->(o->>'customer')) else o end), '[]')
       from jsonb_array_elements(p->'orders') as o
     ));
   end if;
@@ -281,7 +314,8 @@ begin
   insert into contact (id, name, email, phone, custom_fields)
   values (
     p_contact, p->>'name',
-    coalesce(p->>'email', own_identity(p_contact, 'email', null)), coalesce(p->>'phone', own_identity(p_contact, 'phone', null)),
+    coalesce(p->>'email', (select i->>'value' from jsonb_array_elements(p->'identities') as i where i->>'kind' = 'email' limit 1)),
+    coalesce(p->>'phone', (select i->>'value' from jsonb_array_elements(p->'identities') as i where i->>'kind' = 'phone' limit 1)),
     merge_fields('{}', p->'custom_fields')
   );
   perform record_change('contact.created', p_contact, null, p_actor);
@@ -1005,13 +1039,13 @@ end
 $$;
 
 -- SEARCH. Words as they are written, in lower case, of any language. Beside its words each text is indexed under the ranges of ticket numbers that its ticket is in,
--- of 256, 4,096, 65,536 and so on tickets: a search goes from the newest range to ever larger older ones until it has enough, so that a common word costs as
+-- of 256, 4,096, 65,536 and 1,048,576 tickets: a search goes from the newest range to ever larger older ones until it has enough, so that a common word costs as
 -- little as a rare one.
 
 create function ticket_ranges(p_ticket bigint) returns tsvector language sql immutable as $$
   select array_to_tsvector(array[
     '#8:'::text || (p_ticket >> 8)::text, '#12:'::text || (p_ticket >> 12)::text, '#16:'::text || (p_ticket >> 16)::text,
-    '#20:'::text || (p_ticket >> 20)::text, '#24:'::text || (p_ticket >> 24)::text
+    '#20:'::text || (p_ticket >> 20)::text
   ])
 $$;
 

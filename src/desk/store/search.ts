@@ -4,7 +4,7 @@ import type { ListQuery, Page } from "./list.ts";
 import { listPage } from "./list.ts";
 
 /** Powers of two of how many tickets a range has: the index knows these. */
-const rangeBits = [8, 12, 16, 20, 24] as const;
+const rangeBits = [8, 12, 16, 20] as const;
 
 interface TicketRange {
   readonly bits: number;
@@ -30,7 +30,7 @@ export async function searchTickets(pool: Pool, list: ListQuery, words: string):
   const bodies: string[] = [];
   let from = descending ? Math.min(newest, (after?.id ?? Infinity) - 1) : (after?.id ?? 0) + 1;
   for (let step = 0; from >= 1 && from <= newest; step += 1) {
-    const range = rangeAt(from, rangeBits[Math.min(step, rangeBits.length - 1)] ?? 24, descending);
+    const range = rangeAt(from, rangeBits[Math.min(step, rangeBits.length - 1)] ?? 20, descending);
     const page = await listPage(pool, inRange(list, words, range, limit - bodies.length));
     bodies.push(...page.bodies);
     if (page.next !== undefined) return { bodies, next: page.next };
