@@ -127,7 +127,14 @@ async function startApp(
   if (roles.serve) await openDoor(options, config, { foundation, engine, intake, parts, key });
   const builtIn = builtInDesk(parts.frontDoor?.url, key, environment, roles.work);
   const open = (next: Config): Promise<OpenSetup> =>
-    openSetup(next, { registry, logger: engine.logger, now: engine.now, builtIn, budget: engine.budget });
+    openSetup(next, {
+      registry,
+      logger: engine.logger,
+      now: engine.now,
+      builtIn,
+      budget: engine.budget,
+      tokens: engine.ledger.tokens,
+    });
   parts.setup = await open(config);
   if (roles.work) {
     parts.workers = await startWorkers(engine);

@@ -21,15 +21,17 @@ export function createApi(settings: Config, context: ConnectorContext): ZendeskA
     budget: { weight: ({ path }) => (path.startsWith("/oauth/") ? 0 : 1), read: readRate },
   });
   const credential = createCredential(settings, http, context);
-  const sendOnce = async (request: HttpRequest): Promise<HttpResponse> => {
+  const sendWith = (authorization: string, request: HttpRequest): Promise<HttpResponse> =>
+    http.request({ ...request, headers: { ...request.headers, authorization } });
+  const send = async (request: HttpRequest): Promise<HttpResponse> => {
     const authorization = await credential.header(request.signal);
-    return http.request({ ...request, headers: { ...request.headers, authorization } });
+    try {
+      return await sendWith(authorization, request);
+    } catch (error) {
+      if (!isRefusedToken(error) || !credential.renew(authorization)) throw error;
+      return sendWith(await credential.header(request.signal), request);
+    }
   };
-  const send = (request: HttpRequest): Promise<HttpResponse> =>
-    sendOnce(request).catch((error: unknown) => {
-      if (!isRefusedToken(error) || !credential.renew()) throw error;
-      return sendOnce(request);
-    });
   return {
     address: address.replace(/\/+$/, ""),
     send,

@@ -6,8 +6,8 @@ import type { Config } from "./config.ts";
 /** What goes into the `authorization` header. */
 export interface Credential {
   readonly header: (signal: AbortSignal | undefined) => Promise<string>;
-  /** Forgets a token that was refused; false when there is no other to be had. */
-  readonly renew: () => boolean;
+  /** Forgets the token of a header that was refused; false when there is no other to be had. */
+  readonly renew: (refused: string) => boolean;
 }
 
 /** A token is renewed this long before it ends. */
@@ -20,42 +20,33 @@ const tokenAnswer = z.object({
   expires_in: z.number().positive().nullish(),
 });
 
-/**
- * The credential that the settings hold. Access tokens of the client-credentials grant are kept in this process; callers at the same time share
- * one request for one.
- */
+/** The credential that the settings hold. An access token of the client-credentials grant is shared by all processes. */
 export function createCredential(
   settings: Config,
   http: HttpClient,
-  { now }: Pick<ConnectorContext, "now">,
+  { now, token }: Pick<ConnectorContext, "now" | "token">,
 ): Credential {
-  const { accessToken, email, apiToken, clientId } = settings;
+  const { accessToken, email, apiToken, clientId, clientSecret } = settings;
   if (accessToken !== undefined) return fixed(`Bearer ${accessToken}`);
-  if (clientId === undefined) {
+  if (clientId === undefined || clientSecret === undefined) {
     return fixed(`Basic ${Buffer.from(`${email}/token:${apiToken}`).toString("base64")}`);
   }
-  let token: { readonly header: string; readonly until: number } | undefined;
-  let fetching: Promise<string> | undefined;
-  const fetchToken = async (): Promise<string> => {
-    const { access_token: value, expires_in: seconds } = await requestToken(settings, http);
-    const lifeMs = (seconds ?? untoldLifeSeconds) * 1000;
-    const header = `Bearer ${value}`;
-    token = { header, until: now() + lifeMs - Math.min(reserveMs, lifeMs / 2) };
-    return header;
-  };
+  const shared = token({
+    sealedWith: `${clientId} ${clientSecret}`,
+    fetch: async () => {
+      const { access_token: value, expires_in: seconds } = await requestToken(settings, http);
+      const lifeMs = (seconds ?? untoldLifeSeconds) * 1000;
+      return { value, endsAt: now() + lifeMs - Math.min(reserveMs, lifeMs / 2) };
+    },
+  });
   return {
     header: async (signal) => {
-      if (token !== undefined && now() < token.until) return token.header;
-      // Callers share one request, so none of their signals may end it; the client's time limit does.
-      fetching ??= fetchToken().finally(() => {
-        fetching = undefined;
-      });
-      const header = await fetching;
+      const value = await shared.current();
       signal?.throwIfAborted();
-      return header;
+      return `Bearer ${value}`;
     },
-    renew: () => {
-      token = undefined;
+    renew: (refused) => {
+      shared.refuse(refused.replace(/^Bearer /, ""));
       return true;
     },
   };

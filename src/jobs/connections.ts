@@ -10,6 +10,8 @@ import type { CallGate } from "../sdk/call-gate.ts";
 import type { ConnectorContext } from "../sdk/connector.ts";
 import { createHttpClient } from "../sdk/http-client.ts";
 import type { HttpClient } from "../sdk/http.ts";
+import { createSharedToken, createTokenMemory } from "../sdk/token.ts";
+import type { TokenStore } from "../sdk/token.ts";
 import type { OpenConnection, Setup } from "./engine.ts";
 
 interface OpenOptions {
@@ -20,6 +22,8 @@ interface OpenOptions {
   readonly builtIn: { readonly url: string; readonly apiKey: string } | undefined;
   /** Counts the calls of connections that have a rate limit; without it, as for a command that looks at something once, nobody does. */
   readonly budget?: Budget;
+  /** Where access tokens are shared; without it each process keeps its own. */
+  readonly tokens?: (connection: string) => TokenStore;
 }
 
 /** A setup and the way to let go of it. */
@@ -98,18 +102,20 @@ function refusedTargets(config: Config, connections: ReadonlyMap<string, OpenCon
 
 async function openConnection(
   config: ConnectionConfig,
-  { registry, logger, now, builtIn, budget }: OpenOptions,
+  { registry, logger, now, builtIn, budget, tokens }: OpenOptions,
 ): Promise<{ opened: OpenConnection; closer: () => Promise<void> }> {
   const definition = await registry.get(config.use);
   const abort = new AbortController();
   const clients: HttpClient[] = [];
   // Only the open connection can tell whether it has a limit; it makes no calls before.
   let gate: CallGate | undefined;
+  const store = tokens?.(config.name) ?? createTokenMemory();
   const context: ConnectorContext = {
     connection: config.name,
     logger: logger.child({ connection: config.name }),
     now,
     signal: abort.signal,
+    token: (source) => createSharedToken({ source, store, now }),
     http: (httpOptions) => {
       const client = createHttpClient(httpOptions, { now, gate: () => gate });
       clients.push(client);

@@ -1,6 +1,7 @@
 import type { Event } from "../model/event.ts";
 import type { EffectLog } from "../sdk/effect-log.ts";
 import type { Cursor } from "../sdk/source.ts";
+import type { TokenStore } from "../sdk/token.ts";
 
 export type DeliveryStatus = "pending" | "done" | "skipped" | "dead";
 export type DeliveryPriority = "live" | "backfill";
@@ -149,6 +150,9 @@ export interface Ledger {
 
   /** The record of a delivery's writes to a target that takes no idempotency keys, for the worker that holds its lane. */
   readonly effectLog: (lease: Lease, delivery: number) => EffectLog;
+
+  /** Where the access token of a connection is kept, for all processes. */
+  readonly tokens: (connection: string) => TokenStore;
 
   /** No lane of the target is leased for this long. A shorter pause does not cut a longer one. */
   readonly pauseTarget: (target: string, forMs: number, reason: string) => Promise<void>;

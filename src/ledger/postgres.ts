@@ -12,6 +12,7 @@ import { claimBatch, settleBatch } from "./lanes.ts";
 import type { AppendItem, Claim, Ledger } from "./ledger.ts";
 import { migrate } from "./migrate.ts";
 import { openPool } from "./pool.ts";
+import { createTokenStore } from "./tokens.ts";
 import {
   dueLanes,
   giveUp,
@@ -112,6 +113,7 @@ function createLedger(parts: Parts, maxWaiting: number): OpenedLedger {
         await freeLanesOfTheGone(relaxed);
         return dueLanes(relaxed, limit, dueForMs);
       }),
+    tokens: (connection) => createTokenStore(durable, connection, guarded),
     giveUp: (target) => guarded(() => giveUp(durable, target)),
     prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),
     receipts: (sequence, flow, target) => guarded(() => readReceipts(durable, sequence, flow, target)),

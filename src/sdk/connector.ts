@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Desk } from "./desk.ts";
 import type { HttpClient, HttpClientOptions } from "./http.ts";
 import type { Enricher, Source } from "./source.ts";
+import type { SharedToken, TokenSource } from "./token.ts";
 import type { Webhook } from "./webhook.ts";
 
 /** What the engine lends to an open connection. Everything in it is safe to keep until `close`. */
@@ -15,6 +16,8 @@ export interface ConnectorContext {
   readonly now: () => number;
   /** Aborted when the connection is being closed. */
   readonly signal: AbortSignal;
+  /** The connection's access token, for vendors whose tokens end: fetched by one process, used by all. */
+  readonly token: (source: TokenSource) => SharedToken;
   /** An HTTP client with keep-alive, time and size limits, redaction and classified errors. The engine closes it. */
   readonly http: (options: HttpClientOptions) => HttpClient;
 }

@@ -22,6 +22,7 @@ export * from "./rate-headers.ts";
 export * from "./signature.ts";
 export type * from "./source.ts";
 export type * from "./ticket-actions.ts";
+export type { SharedToken, Token, TokenSource } from "./token.ts";
 export { createTicketOperations } from "./ticket-operations.ts";
 export type * from "./webhook.ts";
 export * from "./windowed-source.ts";

@@ -160,11 +160,12 @@ const refusals: readonly ErrorCode[] = [
   "operation_invalid",
 ];
 
-/** Faults of a connection that was never made, as the HTTP client tells them. */
+/** Faults of a connection that was never made, as the HTTP client tells them. A driver may say `reached: false` of others. */
 const neverReached: readonly unknown[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN"];
 
 function hasNotActed(error: AppError): boolean {
-  return refusals.includes(error.code) || neverReached.includes(error.details["reason"]);
+  const { reached, reason } = error.details;
+  return refusals.includes(error.code) || reached === false || neverReached.includes(reason);
 }
 
 function pending(why: string, retryAfterMs: number, reason: "busy" | "lag"): AppError {

@@ -5,4 +5,5 @@ export * from "./desk-proxy.ts";
 export * from "./effect-memory.ts";
 export * from "./event-check.ts";
 export * from "./source.ts";
+export { createTokenMemory } from "../token.ts";
 export * from "./webhook.ts";
