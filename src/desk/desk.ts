@@ -1,9 +1,13 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Logger } from "pino";
+import type { EndUserOptions } from "./end-user.ts";
+import { createEndUserGate } from "./end-user.ts";
+import { createOwnEvents } from "./end-user-feed.ts";
 import { createFeed } from "./feed.ts";
 import type { ApiKeys } from "./key.ts";
 import { createApiKeys } from "./key.ts";
 import { createKeyRing } from "./key-ring.ts";
+import { longestLifetimeMs } from "./merchant-token.ts";
 import { createDeskPlugin } from "./plugin.ts";
 import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
@@ -23,6 +27,8 @@ interface DeskOptions {
   readonly maxConnections?: number;
   /** Host names, addresses and ranges that webhooks may go to although they are not public; none unless told. */
   readonly webhookAllowHosts?: readonly string[];
+  /** Without it end users have tokens of the desk's own only, and no web page may call it from a browser. */
+  readonly endUsers?: EndUserOptions;
 }
 
 /** The built-in support desk. */
@@ -73,22 +79,27 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   const maintain = async (): Promise<void> => {
     await keyRing.flush();
     await store.foldMetrics(foldBatch);
+    await store.endUsers.prune(new Date(now()), new Date(now() - longestLifetimeMs));
     await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
   };
-  const onFault = (error: unknown): void =>
-    logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
-  const timer = setInterval(() => void maintain().catch(onFault), maintenanceMs);
-  timer.unref();
-  const folding = setInterval(() => {
-    store
-      .foldMetrics(foldBatch)
-      .catch((error: unknown) =>
-        logger.warn({ err: error }, "the metrics could not be folded; it is tried again"),
-      );
-  }, foldMs);
-  folding.unref();
+  const timers = [
+    repeat(maintenanceMs, maintain, logger),
+    repeat(foldMs, () => store.foldMetrics(foldBatch), logger),
+  ];
   return {
-    plugin: createDeskPlugin({ store, keys: keyRing, feed, context: { now, webhookAddresses: addresses } }),
+    plugin: createDeskPlugin({
+      store,
+      keys: keyRing,
+      endUsers: createEndUserGate({
+        store: store.endUsers,
+        merchantTokens: options.endUsers?.merchantTokens,
+        now,
+      }),
+      origins: options.endUsers?.origins ?? [],
+      feed,
+      ownEvents: createOwnEvents(feed, store.endUsers),
+      context: { now, webhookAddresses: addresses },
+    }),
     keys: createApiKeys(store, keyRing.forget),
     maintain,
     sendWebhooks: async (how) => {
@@ -97,8 +108,7 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
     },
     ping: store.ping,
     close: async () => {
-      clearInterval(timer);
-      clearInterval(folding);
+      timers.forEach(clearInterval);
       feed.close();
       try {
         await keyRing.flush();
@@ -107,6 +117,13 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
       }
     },
   };
+}
+
+/** Does something now and then, without keeping the process up for it. */
+function repeat(everyMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
+  const onFault = (error: unknown): void =>
+    logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
+  return setInterval(() => void task().catch(onFault), everyMs).unref();
 }
 
 /** The store, telling of every write after it was made. */

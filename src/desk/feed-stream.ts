@@ -2,7 +2,10 @@ import { Readable } from "node:stream";
 import { formatSequence, isBehind } from "./change.ts";
 import type { Feed, FeedBatch, FollowRequest } from "./feed.ts";
 
-type StreamRequest = Omit<FollowRequest, "idleMs" | "signal">;
+interface StreamRequest extends Omit<FollowRequest, "idleMs" | "signal"> {
+  /** Ends the stream before the client does. */
+  readonly until?: AbortSignal;
+}
 
 /** How often a stream without news says that it is alive, in milliseconds. */
 const heartbeatMs = 15_000;
@@ -13,16 +16,18 @@ const reconnectMs = 1000;
  * The feed as Server-Sent Events, from `after` on: what a route sends as `text/event-stream`. Ends when the feed closes. Destroying it ends its
  * reading; it reads only as fast as it is read from.
  */
-export function openFeedStream(feed: Feed, request: StreamRequest): Readable {
+export function openFeedStream(feed: Pick<Feed, "follow">, request: StreamRequest): Readable {
+  const { until, ...rest } = request;
   const stop = new AbortController();
-  const stream = Readable.from(textOf(feed, { ...request, idleMs: heartbeatMs, signal: stop.signal }), {
+  const signal = until === undefined ? stop.signal : AbortSignal.any([stop.signal, until]);
+  const stream = Readable.from(textOf(feed, { ...rest, idleMs: heartbeatMs, signal }), {
     objectMode: false,
   });
   stream.once("close", () => stop.abort());
   return stream;
 }
 
-async function* textOf(feed: Feed, request: FollowRequest): AsyncGenerator<string, void> {
+async function* textOf(feed: Pick<Feed, "follow">, request: FollowRequest): AsyncGenerator<string, void> {
   let told = request.after;
   // With the first batch, which has the place to begin at: whoever has seen the head of the answer misses nothing from then on.
   let head = `retry: ${reconnectMs}\n`;

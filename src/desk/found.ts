@@ -14,6 +14,6 @@ export function requireFound(kind: "contact" | "ticket" | "order", found: Found 
 /** The error with the new address of what was merged: the one that was asked for, with the id that it has now. Any other error as it is. */
 export function locateMoved(error: unknown, url: string): unknown {
   if (!(error instanceof AppError) || typeof error.details.movedTo !== "string") return error;
-  const location = url.replace(/^(\/v1\/\w+\/)(?!by-ref\/)[^/?]+/, `$1${error.details.movedTo}`);
+  const location = url.replace(/^(\/v1\/(?:me\/)?\w+\/)(?!by-ref\/)[^/?]+/, `$1${error.details.movedTo}`);
   return new AppError("moved", error.message, { details: { location } });
 }

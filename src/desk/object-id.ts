@@ -9,6 +9,7 @@ const prefixes = {
   key: "key",
   webhook: "whk",
   delivery: "whd",
+  "client token": "ctk",
 } as const;
 
 /** The kinds of objects that have ids of the form `tkt_42`. */

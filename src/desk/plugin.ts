@@ -1,5 +1,9 @@
+import type { FastifyCorsOptions } from "@fastify/cors";
+import { fastifyCors as cors } from "@fastify/cors";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { AppError } from "../errors.ts";
+import { authorize, callerKindOf } from "./authorize.ts";
+import type { AuthenticateEndUser } from "./end-user.ts";
+import type { OwnEvents } from "./end-user-feed.ts";
 import type { Feed } from "./feed.ts";
 import { locateMoved } from "./found.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -7,10 +11,12 @@ import { formatObjectId } from "./object-id.ts";
 import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
 import type { Call, ReadRoute, Route, StreamRoute, WriteContext, WriteRoute } from "./route.ts";
 import { changeRoutes } from "./route-change.ts";
+import { clientTokenRoutes } from "./route-client-token.ts";
 import { contactRoutes } from "./route-contact.ts";
 import { wholeContactRoutes } from "./route-contact-whole.ts";
 import { csatRoutes } from "./route-csat.ts";
 import { keyRoutes } from "./route-key.ts";
+import { meRoutes } from "./route-me.ts";
 import { messageRoutes } from "./route-message.ts";
 import { metricRoutes } from "./route-metric.ts";
 import { orderRoutes } from "./route-order.ts";
@@ -18,8 +24,7 @@ import { ticketRoutes } from "./route-ticket.ts";
 import { ticketOrderRoutes } from "./route-ticket-order.ts";
 import { wholeTicketRoutes } from "./route-ticket-whole.ts";
 import { webhookRoutes } from "./route-webhook.ts";
-import type { Caller, Scope } from "./scope.ts";
-import { mayUse } from "./scope.ts";
+import type { Caller } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
 
 /** Every route of the Support API, with the schemas of what it takes and answers. */
@@ -36,60 +41,73 @@ export const routes: readonly Route[] = [
   ...metricRoutes,
   ...changeRoutes,
   ...webhookRoutes,
+  ...clientTokenRoutes,
+  ...meRoutes,
 ];
 
 const callerKey = "deskCaller";
 
-/** All API keys share one space of idempotency keys: a write stays one write when the key it was sent with is renewed. */
-const idempotencyScope = "api";
+const ownPrefix = "/v1/me";
 
 interface DeskParts {
   readonly store: DeskStore;
   readonly keys: KeyRing;
+  readonly endUsers: AuthenticateEndUser;
+  /** Origins of web pages that may call the routes of end users. */
+  readonly origins: readonly string[];
   readonly feed: Feed;
+  readonly ownEvents: OwnEvents;
   readonly context: WriteContext;
 }
 
 /** The Support API as a plugin of the HTTP server, under `/v1`. */
 export function createDeskPlugin(parts: DeskParts): FastifyPluginAsync {
-  const { keys, feed } = parts;
   return async (server: FastifyInstance) => {
     server.decorateRequest(callerKey);
     // Streams have no end of their own: the server would wait for them.
-    server.addHook("preClose", async () => feed.close());
-    for (const route of routes) {
-      server.route({
-        method: route.method,
-        url: route.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-        exposeHeadRoute: false,
-        // Before the body is read: a stranger's is not worth the memory.
-        onRequest: async (request) => {
-          request.setDecorator<Caller>(callerKey, await authorize(request, keys, route.scope));
-        },
-        handler: async (request, reply) => {
-          try {
-            if ("stream" in route) return await handleStream(route, request, reply, feed);
-            return "operation" in route
-              ? await handleWrite(route, request, reply, parts)
-              : await handleRead(route, request, reply, parts);
-          } catch (error) {
-            throw locateMoved(error, request.url);
-          }
-        },
-      });
-    }
+    server.addHook("preClose", async () => parts.feed.close());
+    const own = routes.filter((route) => callerKindOf(route) === "end_user");
+    for (const route of routes) if (!own.includes(route)) addRoute(server, route, route.path, parts);
+    const addOwn = async (inner: FastifyInstance): Promise<void> => {
+      if (parts.origins.length > 0) await inner.register(cors, corsOptions(parts.origins));
+      for (const route of own) addRoute(inner, route, route.path.slice(ownPrefix.length), parts);
+    };
+    await server.register(addOwn, { prefix: ownPrefix });
   };
 }
 
-async function authorize(request: FastifyRequest, keys: KeyRing, scope: Scope | null): Promise<Caller> {
-  const key = /^Bearer +(\S{1,500}) *$/i.exec(request.headers.authorization ?? "")?.[1];
-  if (key === undefined)
-    throw new AppError("unauthorized", "send an API key as `Authorization: Bearer <key>`");
-  const caller = await keys.authenticate(key);
-  if (scope !== null && !mayUse(caller, scope)) {
-    throw new AppError("forbidden", `the API key ${caller.id} lacks the scope ${scope}`);
-  }
-  return caller;
+/** What pages of these origins may do in a browser. There are no cookies, so a page can do no more than with a token that it has. */
+function corsOptions(origins: readonly string[]): FastifyCorsOptions {
+  return {
+    origin: [...origins],
+    methods: ["GET", "POST"],
+    allowedHeaders: ["authorization", "content-type", "idempotency-key", "last-event-id"],
+    exposedHeaders: ["x-request-id", "idempotency-replayed", "deskbridge-result", "retry-after"],
+    maxAge: 600,
+    strictPreflight: true,
+  };
+}
+
+function addRoute(server: FastifyInstance, route: Route, path: string, parts: DeskParts): void {
+  server.route({
+    method: route.method,
+    url: path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    exposeHeadRoute: false,
+    // Before the body is read: a stranger's is not worth the memory.
+    onRequest: async (request) => {
+      request.setDecorator<Caller>(callerKey, await authorize(request, route, parts));
+    },
+    handler: async (request, reply) => {
+      try {
+        if ("stream" in route) return await handleStream(route, request, reply, parts);
+        return "operation" in route
+          ? await handleWrite(route, request, reply, parts)
+          : await handleRead(route, request, reply, parts);
+      } catch (error) {
+        throw locateMoved(error, request.url);
+      }
+    },
+  });
 }
 
 function parseCall(route: Route, request: FastifyRequest): Call<unknown, unknown> {
@@ -121,16 +139,18 @@ async function handleStream(
   route: StreamRoute,
   request: FastifyRequest,
   reply: FastifyReply,
-  feed: Feed,
+  { feed, ownEvents, context: { now } }: DeskParts,
 ): Promise<FastifyReply> {
   const header = request.headers["last-event-id"];
   const lastEventId = Array.isArray(header) ? header[0] : header;
-  const stream = route.stream(parseCall(route, request), { feed, lastEventId });
-  return reply
-    .type("text/event-stream; charset=utf-8")
-    // A connection that has carried a stream is not kept: a server that closes would wait for it.
-    .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" })
-    .send(stream);
+  const stream = route.stream(parseCall(route, request), { feed, ownEvents, lastEventId, now });
+  return (
+    reply
+      .type("text/event-stream; charset=utf-8")
+      // A connection that has carried a stream is not kept: a server that closes would wait for it.
+      .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" })
+      .send(stream)
+  );
 }
 
 async function handleWrite(
@@ -139,7 +159,8 @@ async function handleWrite(
   reply: FastifyReply,
   { store, context }: DeskParts,
 ): Promise<FastifyReply> {
-  const key = parseIdempotencyKey(request.headers["idempotency-key"]);
+  const given = parseIdempotencyKey(request.headers["idempotency-key"]);
+  const key = route.repeated === true ? undefined : given;
   const call = parseCall(route, request);
   const ifMatch = route.versioned === true ? parseIfMatch(request.headers["if-match"]) : undefined;
   const input = route.input(call, context);
@@ -148,7 +169,7 @@ async function handleWrite(
     input: ifMatch === undefined ? input : { ...input, if_match: ifMatch },
     actor: call.caller.id,
     idempotency:
-      key === undefined ? undefined : { scope: idempotencyScope, key, hash: hashOf(request, call) },
+      key === undefined ? undefined : { scope: scopeOf(call.caller), key, hash: hashOf(request, call) },
   });
   const { message, version } = written;
   void reply.header("deskbridge-result", written.result);
@@ -156,6 +177,14 @@ async function handleWrite(
   if (version !== null) void reply.header("etag", formatEtag(version));
   if (written.replayed) void reply.header("idempotency-replayed", "true");
   return reply.code(written.status).type("application/json; charset=utf-8").send(written.body);
+}
+
+/**
+ * All API keys share one space of idempotency keys: a write stays one write when the key it was sent with is renewed. Each end user has one of
+ * their own: nobody is ever shown what another was answered.
+ */
+function scopeOf({ id, endUser }: Caller): string {
+  return endUser === undefined ? "api" : id;
 }
 
 function hashOf({ method, url }: FastifyRequest, { body }: Call<unknown, unknown>): Buffer {

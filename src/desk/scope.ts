@@ -13,12 +13,21 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number];
 
-/** Who sends a request: an API key. */
+/** Who sends a request: an API key, or an end user. */
 export interface Caller {
-  /** `key_7`, or `key_bootstrap` for the key from the environment. */
+  /** `key_7`, or `key_bootstrap` for the key from the environment; `con_7` for an end user. */
   readonly id: string;
   readonly name: string;
+  /** None for an end user. */
   readonly scopes: ReadonlySet<Scope>;
+  readonly endUser?: EndUser;
+}
+
+/** A contact who sends requests about what is theirs. */
+export interface EndUser {
+  readonly contact: number;
+  /** When their token runs out, in milliseconds since the epoch. */
+  readonly until: number;
 }
 
 export function mayUse(caller: Caller, scope: Scope): boolean {

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { pino } from "pino";
 import type { SupportDesk } from "../../src/desk/desk.ts";
 import { openDesk } from "../../src/desk/desk.ts";
+import type { EndUserOptions } from "../../src/desk/end-user.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { freshDatabase } from "./postgres.ts";
 
@@ -44,6 +45,7 @@ interface StandOptions {
   readonly logger?: Logger;
   readonly maxBodyBytes?: number;
   readonly webhookAllowHosts?: readonly string[];
+  readonly endUsers?: EndUserOptions;
   /** The way to the database, such as through a proxy; straight there unless told. */
   readonly route?: (databaseUrl: string) => Promise<string>;
 }
@@ -59,6 +61,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     now: () => now ?? Date.now(),
     bootstrapKey: adminKey,
     webhookAllowHosts: options.webhookAllowHosts ?? [],
+    ...(options.endUsers === undefined ? {} : { endUsers: options.endUsers }),
   });
   const server = createHttpServer({ logger, maxBodyBytes });
   await server.register(desk.plugin);

@@ -145,3 +145,36 @@ export function deliveryList({ webhook, state }: DeliveryFilter, { after, limit 
   const body = "webhook_delivery_json(t)";
   return { from: "webhook_delivery t", body, conditions, sort: "id", descending: true, after, limit };
 }
+
+/** The tickets that an end user may see, newest first. */
+export function ownTicketList(contact: number, { after, limit }: PageRequest): ListQuery {
+  const conditions: ListQuery["conditions"] = [["t.requester = ?", contact], ["shows_to_requester(t)"]];
+  const body = "own_ticket_json(t)";
+  return { from: "ticket t", body, conditions, sort: "id", descending: true, after, limit };
+}
+
+interface OwnMessageFilter {
+  readonly ticket: number;
+  readonly contact: number;
+  readonly descending: boolean;
+}
+
+/** The messages of their ticket that an end user may see. */
+export function ownMessageList(
+  { ticket, contact, descending }: OwnMessageFilter,
+  { after, limit }: PageRequest,
+): ListQuery {
+  const conditions: ListQuery["conditions"] = [
+    ["t.ticket = ?", ticket],
+    ["shows_to(t, ?)", contact],
+  ];
+  return {
+    from: "message t",
+    body: "own_message_json(t)",
+    conditions,
+    sort: "id",
+    descending,
+    after,
+    limit,
+  };
+}

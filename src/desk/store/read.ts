@@ -26,6 +26,11 @@ const texts = {
     where i.kind = $1 and i.source = $2 and i.value = $3`,
   orderById: "select order_json(o) as body, o.id, o.version from sales_order o where o.id = $1",
   orderByRef: `select order_json(o) as body, o.id, o.version from sales_order o where o.source = $1 and o.external_id = $2`,
+  ownContact: `select own_contact_json(c) as body, c.id, c.version from contact c
+    where c.id = $1 and c.merged_into is null and c.erased_at is null`,
+  ownTicket: `select own_ticket_json(s) as body, s.id, s.version, case when s.id <> t.id then s.id end as "mergedInto"
+    from ticket t join ticket s on s.id = surviving_ticket(t.id)
+    where t.id = $1 and t.requester = $2 and s.requester = $2 and shows_to_requester(s)`,
   webhookById: "select webhook_json(w)::text as body, w.id, w.version from webhook w where w.id = $1",
   webhookDelivery: `select webhook_delivery_json(d) as body, d.id, null as version from webhook_delivery d
     where d.id = $1 and d.webhook = $2`,

@@ -3,6 +3,8 @@ import { openPool } from "../../ledger/pool.ts";
 import type { FeedPosition } from "../change.ts";
 import type { ChangePage, ChangeRequest } from "./changes.ts";
 import { feedEnd, readChanges } from "./changes.ts";
+import type { EndUserStore } from "./end-users.ts";
+import { createEndUserStore } from "./end-users.ts";
 import { guarded } from "./fault.ts";
 import type { KeyRow, NewKeyRow } from "./keys.ts";
 import { findKey, insertKey, listKeys, revokeKey, touchKeys } from "./keys.ts";
@@ -29,6 +31,7 @@ export interface DeskStore {
   readonly readChanges: (request: ChangeRequest) => Promise<ChangePage>;
   readonly feedEnd: () => Promise<FeedPosition>;
   readonly webhooks: WebhookStore;
+  readonly endUsers: EndUserStore;
   readonly readMetrics: (request: MetricRequest) => Promise<MetricFigures>;
   /** Folds what was written since into the figures by day, `batch` changes at a time; returns how many tickets that were. */
   readonly foldMetrics: (batch: number) => Promise<number>;
@@ -85,6 +88,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     readChanges: (request) => readChanges(pool, request),
     feedEnd: () => feedEnd(pool),
     webhooks: createWebhookStore(pool),
+    endUsers: createEndUserStore(pool),
     readMetrics: (request) => readMetrics(pool, request),
     foldMetrics: (batch) => foldMetrics(pool, batch),
     insertKey: (key) => insertKey(pool, key),

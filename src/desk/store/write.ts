@@ -28,7 +28,12 @@ export type WriteOperation =
   | "rotate_webhook_secret"
   | "test_webhook"
   | "replay_webhook"
-  | "retry_webhook_delivery";
+  | "retry_webhook_delivery"
+  | "create_client_token"
+  | "revoke_client_token"
+  | "open_own_ticket"
+  | "add_own_message"
+  | "rate_own_ticket";
 
 export interface Write {
   readonly operation: WriteOperation;
