@@ -1,8 +1,9 @@
 import { AppError, usedOfLimitHeader } from "deskbridge/sdk";
-import type { ConnectorContext, HttpClient, HttpRequest, HttpResponse } from "deskbridge/sdk";
+import type { ConnectorContext, HttpRequest, HttpResponse } from "deskbridge/sdk";
 import { z } from "zod";
 import { addressOf } from "./config.ts";
 import type { Config } from "./config.ts";
+import { createCredential, tokenPath } from "./credential.ts";
 import { pageOf, parseAnswer } from "./object.ts";
 
 /** The account's API. Throws classified errors, as `HttpClient` does. */
@@ -29,9 +30,6 @@ export interface ListRequest<T extends z.ZodType> {
   readonly signal: AbortSignal;
 }
 
-const tokenPath = "/oauth/token";
-/** A token is renewed this long before it ends. */
-const renewalMs = 60_000;
 /** Tells how much of the limit is used, as `10/40`. */
 const limitHeader = "x-gorgias-account-api-call-limit";
 /** The most that a list gives at once. */
@@ -42,17 +40,17 @@ export function createApi(settings: Config, context: ConnectorContext): GorgiasA
     baseUrl: addressOf(settings),
     budget: { weight: ({ path }) => (path === tokenPath ? 0 : 1), read: usedOfLimitHeader(limitHeader) },
   });
-  const credential = createCredential(settings, http, context.now);
-  const send = async (request: HttpRequest): Promise<HttpResponse> =>
-    http.request({ ...request, headers: { authorization: await credential.current() } });
+  const credential = createCredential(settings, http, context);
+  const sendWith = (authorization: string, request: HttpRequest): Promise<HttpResponse> =>
+    http.request({ ...request, headers: { authorization } });
   const request: GorgiasApi["request"] = async (asked) => {
+    const authorization = await credential.header();
     try {
-      return await send(asked);
+      return await sendWith(authorization, asked);
     } catch (error) {
-      const isRefused = error instanceof AppError && error.code === "target_unauthorized";
       // Refused, so nothing was done: the same may be asked again with a new token.
-      if (!isRefused || !credential.drop()) throw error;
-      return send(asked);
+      if (!isRefused(error) || !credential.renew(authorization)) throw error;
+      return sendWith(await credential.header(), asked);
     }
   };
   const page: GorgiasApi["page"] = async (list, cursor) => readPage(request, list, cursor);
@@ -61,6 +59,10 @@ export function createApi(settings: Config, context: ConnectorContext): GorgiasA
     page,
     pages: (list) => allPages(page, list),
   };
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof AppError && error.details["status"] === 401;
 }
 
 async function* allPages<T extends z.ZodType>(
@@ -87,61 +89,4 @@ async function readPage<T extends z.ZodType>(
     throw new AppError("target_protocol", `the next page of Gorgias's list of ${what} is the page itself`);
   }
   return { rows: data, next };
-}
-
-interface Credential {
-  /** The value of `authorization`. */
-  readonly current: () => Promise<string>;
-  /** Forgets a token that was refused; false when there is no other to be had. */
-  readonly drop: () => boolean;
-}
-
-const tokenAnswer = z.object({
-  access_token: z.string().min(1),
-  expires_in: z.number().positive().nullish(),
-  refresh_token: z.string().min(1).nullish(),
-});
-
-function createCredential({ auth }: Config, http: HttpClient, now: () => number): Credential {
-  if (auth.method === "key") {
-    const value = basic(auth.email, auth.apiKey);
-    return { current: async () => value, drop: () => false };
-  }
-  if (auth.method === "token") {
-    return { current: async () => `Bearer ${auth.accessToken}`, drop: () => false };
-  }
-  let { refreshToken } = auth;
-  let token: { readonly value: string; readonly until: number } | undefined;
-  let fetching: Promise<string> | undefined;
-  const renew = async (): Promise<string> => {
-    const answer = await http.request({
-      method: "POST",
-      path: tokenPath,
-      headers: { authorization: basic(auth.clientId, auth.clientSecret) },
-      body: new URLSearchParams({ grant_type: "refresh_token", refresh_token: refreshToken }),
-    });
-    const told = parseAnswer(tokenAnswer, "a token", answer);
-    refreshToken = told.refresh_token ?? refreshToken;
-    const value = `Bearer ${told.access_token}`;
-    token = { value, until: now() + (told.expires_in ?? 3600) * 1000 - renewalMs };
-    return value;
-  };
-  return {
-    current: async () => {
-      if (token !== undefined && now() < token.until) return token.value;
-      // Callers share one request, so none of their signals may end it; the client's time limit does.
-      fetching ??= renew().finally(() => {
-        fetching = undefined;
-      });
-      return fetching;
-    },
-    drop: () => {
-      token = undefined;
-      return true;
-    },
-  };
-}
-
-function basic(username: string, password: string): string {
-  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
