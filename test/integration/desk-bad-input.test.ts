@@ -71,6 +71,8 @@ function freshMessage(): object {
 
 /** A good body for each route that takes one. */
 function goodBody(method: string, path: string): object {
+  if (path.endsWith("/identities")) return { type: "external", source: "s", value: "2", verified: true };
+  if (path.endsWith("/merge")) return { into: path.includes("contacts") ? "con_1" : "tkt_1" };
   if (path.endsWith("/tags")) return { add: ["a"], remove: ["b"] };
   const webhookBody = webhookBodies[path];
   if (webhookBody !== undefined) return webhookBody;
@@ -225,6 +227,8 @@ describe("bad input", () => {
       "sort",
       "order_id",
       "email",
+      "address",
+      "q",
       "after",
       "types",
       "state",
@@ -235,6 +239,8 @@ describe("bad input", () => {
         "/v1/tickets",
         "/v1/contacts",
         "/v1/tickets/tkt_1/messages",
+        "/v1/tickets/tkt_1/history",
+        "/v1/contacts/con_1/orders",
         "/v1/orders/ord_1/tickets",
         "/v1/changes",
         "/v1/webhooks/whk_1/deliveries",
