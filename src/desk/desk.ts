@@ -3,15 +3,19 @@ import type { Logger } from "pino";
 import type { EndUserOptions } from "./end-user.ts";
 import { createEndUserGate } from "./end-user.ts";
 import { createOwnEvents } from "./end-user-feed.ts";
+import type { Feed } from "./feed.ts";
 import { createFeed } from "./feed.ts";
 import type { ApiKeys } from "./key.ts";
 import { createApiKeys } from "./key.ts";
+import type { KeyRing } from "./key-ring.ts";
+import type { KeyRing } from "./key-ring.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { longestLifetimeMs } from "./merchant-token.ts";
 import { createDeskPlugin } from "./plugin.ts";
 import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
 import type { Write } from "./store/write.ts";
+import type { WebhookAddresses } from "./webhook-address.ts";
 import { createWebhookAddresses } from "./webhook-address.ts";
 import type { WebhookOptions, WebhookSending } from "./webhooks.ts";
 import { startWebhooks } from "./webhooks.ts";
@@ -76,32 +80,11 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
     if (operation.includes("webhook")) sending?.renew();
   });
   const keyRing = createKeyRing({ store, now, bootstrapKey });
-  const maintain = async (): Promise<void> => {
-    await keyRing.flush();
-    await store.foldMetrics(foldBatch);
-    await store.endUsers.prune(new Date(now()), new Date(now() - longestLifetimeMs));
-    await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
-  };
-  const timers = [
-    repeat(maintenanceMs, maintain, logger),
-    repeat(foldMs, () => store.foldMetrics(foldBatch), logger),
-  ];
+  const upkeep = startUpkeep({ store, keyRing, logger, now });
   return {
-    plugin: createDeskPlugin({
-      store,
-      keys: keyRing,
-      endUsers: createEndUserGate({
-        store: store.endUsers,
-        merchantTokens: options.endUsers?.merchantTokens,
-        now,
-      }),
-      origins: options.endUsers?.origins ?? [],
-      feed,
-      ownEvents: createOwnEvents(feed, store.endUsers),
-      context: { now, webhookAddresses: addresses },
-    }),
+    plugin: openPlugin(options, { store, keys: keyRing, feed, addresses }),
     keys: createApiKeys(store, keyRing.forget),
-    maintain,
+    maintain: upkeep.maintain,
     sendWebhooks: async (how) => {
       sending = await startWebhooks({ ...how, store: store.webhooks, feed, addresses, logger, now });
       return sending;
@@ -119,11 +102,62 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
   };
 }
 
+interface PluginParts {
+  readonly store: DeskStore;
+  readonly keys: KeyRing;
+  readonly feed: Feed;
+  readonly addresses: WebhookAddresses;
+}
+
+function openPlugin(
+  { now, endUsers = {} }: DeskOptions,
+  { store, keys, feed, addresses }: PluginParts,
+): FastifyPluginAsync {
+  const { merchantTokens, origins = [] } = endUsers;
+  return createDeskPlugin({
+    store,
+    keys,
+    endUsers: createEndUserGate({ store: store.endUsers, merchantTokens, now }),
+    origins,
+    feed,
+    ownEvents: createOwnEvents(feed, store.endUsers),
+    context: { now, webhookAddresses: addresses },
+  });
+}
+
 /** Does something now and then, without keeping the process up for it. */
 function repeat(everyMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
   const onFault = (error: unknown): void =>
     logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
   return setInterval(() => void task().catch(onFault), everyMs).unref();
+}
+
+interface UpkeepParts {
+  readonly store: DeskStore;
+  readonly keyRing: KeyRing;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/** What is done by the clock, until it is stopped. */
+function startUpkeep({ store, keyRing, logger, now }: UpkeepParts): Pick<SupportDesk, "maintain"> & {
+  readonly stop: () => void;
+} {
+  const maintain = async (): Promise<void> => {
+    await keyRing.flush();
+    await store.foldMetrics(foldBatch);
+    await store.endUsers.prune(new Date(now()), new Date(now() - longestLifetimeMs));
+    await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
+  };
+  const every = (ms: number, run: () => Promise<unknown>, what: string): NodeJS.Timeout => {
+    const onFault = (error: unknown): void => logger.warn({ err: error }, `${what}; it is tried again`);
+    return setInterval(() => void run().catch(onFault), ms).unref();
+  };
+  const timers = [
+    every(maintenanceMs, maintain, "the desk's upkeep failed"),
+    every(foldMs, () => store.foldMetrics(foldBatch), "the metrics could not be folded"),
+  ];
+  return { maintain, stop: () => timers.forEach((timer) => clearInterval(timer)) };
 }
 
 /** The store, telling of every write after it was made. */

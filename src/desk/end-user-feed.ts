@@ -91,7 +91,7 @@ function createTell(store: EndUserStore): Tell {
         told.catch(() => known.delete(change));
       }
     }
-    return Promise.all(changes.map((change) => known.get(change)));
+    return Promise.all(changes.map(async (change) => known.get(change)));
   };
 }
 

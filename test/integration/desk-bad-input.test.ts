@@ -3,15 +3,24 @@ import fc from "fast-check";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { routes } from "../../src/desk/plugin.ts";
+import { clientToken } from "../../src/desk/schema-me.ts";
 import type { DeskAnswer, DeskStand } from "../support/desk.ts";
 import { openDeskStand } from "../support/desk.ts";
 
 let stand: DeskStand;
+/** Of the requester of `tkt_1`. */
+let token: string;
 
 beforeAll(async () => {
   stand = await openDeskStand();
   await stand.send({ method: "PUT", path: "/v1/tickets/by-ref/a/b", body: goodTicket });
   await stand.send({ method: "POST", path: "/v1/webhooks", body: goodWebhook });
+  const given = await stand.send({
+    method: "POST",
+    path: "/v1/client-tokens",
+    body: { contact_id: "con_1", ttl_seconds: 86_400 },
+  });
+  ({ token } = clientToken.parse(given.json));
 });
 afterAll(() => stand.close());
 
@@ -64,6 +73,11 @@ const webhookBodies: Readonly<Record<string, object>> = {
   "/v1/webhooks/{id}/replay": { from: "2026-05-01T10:00:00Z", until: "2026-05-02T10:00:00Z" },
 };
 
+/** The header that a route takes: of an API key unless it is for end users. */
+function keyFor(path: string): Readonly<Record<string, string>> {
+  return path.startsWith("/v1/me") ? { authorization: `Bearer ${token}` } : {};
+}
+
 /** With a ref that no message has yet. */
 function freshMessage(): object {
   return { ...goodMessage, ref: { source: "mail", external_id: randomUUID() } };
@@ -71,6 +85,10 @@ function freshMessage(): object {
 
 /** A good body for each route that takes one. */
 function goodBody(method: string, path: string): object {
+  if (path === "/v1/client-tokens") return { contact_id: "con_1", ttl_seconds: 60 };
+  if (path === "/v1/me/tickets") return { subject: "Late", message: { text: "Hello" } };
+  if (path.startsWith("/v1/me/") && path.endsWith("/messages")) return { text: "Hello" };
+  if (path.startsWith("/v1/me/") && path.endsWith("/csat")) return { score: 3, comment: "ok" };
   if (path.endsWith("/identities")) return { type: "external", source: "s", value: "2", verified: true };
   if (path.endsWith("/merge")) return { into: path.includes("contacts") ? "con_1" : "tkt_1" };
   if (path.endsWith("/tags")) return { add: ["a"], remove: ["b"] };
@@ -193,6 +211,7 @@ describe("bad input", () => {
           method,
           path: url.replaceAll(/\{\w+\}/g, "b"),
           body: JSON.stringify(body),
+          headers: keyFor(path),
         });
         if (answer.status === 400) refused += 1;
         expectDefined(answer, body);
@@ -210,7 +229,7 @@ describe("bad input", () => {
         let at = 0;
         const url = path.replaceAll(/\{\w+\}/g, () => segments[at++] ?? "x");
         const body = method === "GET" ? undefined : goodBody(method, path);
-        expectDefined(await stand.send({ method, path: url, body }), [method, url]);
+        expectDefined(await stand.send({ method, path: url, body, headers: keyFor(path) }), [method, url]);
       },
     );
     await expect(fc.assert(property, { numRuns: 300 })).resolves.toBeUndefined();

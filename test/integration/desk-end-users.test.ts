@@ -48,7 +48,8 @@ describe("a client token", () => {
     const answer = await agent("POST", "/v1/client-tokens", { contact_id: ada.id, ttl_seconds: 120 });
     const given = clientToken.parse(answer.json);
     expect(answer.status).toBe(201);
-    expect(given).toMatchObject({ contact_id: ada.id, token: expect.stringMatching(/^dbu_[\w-]{43}$/) });
+    expect(given.contact_id).toBe(ada.id);
+    expect(given.token).toMatch(/^dbu_[\w-]{43}$/);
     const leftMs = Date.parse(given.expires_at) - Date.now();
     expect([leftMs > 100_000, leftMs <= 120_000]).toEqual([true, true]);
     const who = me.parse((await sendAs(stand, given.token)("GET", "/v1/me")).json);
