@@ -27,7 +27,7 @@ export function judge(
     const missing = wanted.filter((text) => !there.includes(text)).length;
     const surplus = there.length - firsts.length + Math.max(0, own.length - 1);
     const strange = firsts.filter((text) => !wanted.includes(text)).length;
-    const places = firsts.map((text) => wanted.indexOf(text));
+    const places = firsts.map((text) => wanted.indexOf(text)).filter((place) => place >= 0);
     const swapped = places.filter((place, index) => index > 0 && place < (places[index - 1] ?? -1)).length;
     lost += missing;
     duplicated += surplus + strange;

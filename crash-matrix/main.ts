@@ -2,6 +2,7 @@ import { runMatrix } from "./matrix.ts";
 import type { MatrixOptions } from "./options.ts";
 import { help, parseOptions } from "./options.ts";
 import type { Outcome } from "./report.ts";
+import { publish } from "./page.ts";
 import { hasFailed, reportOf, tableOf } from "./report.ts";
 import { openStage } from "./stage.ts";
 
@@ -42,6 +43,7 @@ async function run(options: MatrixOptions): Promise<void> {
     process.stderr.write("\n");
     process.stdout.write(`${tableOf(report)}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    if (options.publish) publish(report);
     if (!hasFailed(report)) return;
     process.stderr.write(`something went wrong; the same again: --seed ${options.seed}\n`);
     process.exitCode = 1;

@@ -1,10 +1,13 @@
 import type { MatrixOptions } from "./options.ts";
-import { cellsOf } from "./points.ts";
+import { cellsInTurn, cellsOf } from "./points.ts";
 import type { Outcome } from "./report.ts";
 import { runCell } from "./run-cell.ts";
 import type { RunResult } from "./run.ts";
 import { runScenario, scenariosOf } from "./scenarios.ts";
 import type { Stage } from "./stage.ts";
+
+/** Which runs to do. */
+export type RunChoice = Omit<MatrixOptions, "json" | "publish">;
 
 interface Job {
   readonly facts: Omit<Outcome, keyof RunResult>;
@@ -14,7 +17,7 @@ interface Job {
 /** Does all runs that the options ask for, several at a time; `onOutcome` hears of each when it is over. */
 export async function runMatrix(
   stage: Stage,
-  options: MatrixOptions,
+  options: RunChoice,
   onOutcome: (outcome: Outcome, done: number, all: number) => void,
 ): Promise<readonly Outcome[]> {
   const jobs = jobsOf(stage, options);
@@ -40,8 +43,9 @@ function failed(error: unknown): RunResult {
   return { events: 0, lost: 0, duplicated: 0, outOfOrder: 0, unsettled: 0, missed: 1, seconds: 0, findings };
 }
 
-function jobsOf(stage: Stage, { points, scenarios, runs, seed }: MatrixOptions): readonly Job[] {
-  const ofPoints = cellsOf(points).flatMap((cell): readonly Job[] =>
+function jobsOf(stage: Stage, { points, scenarios, runs, quick, seed }: RunChoice): readonly Job[] {
+  const cells = quick ? cellsInTurn(points) : cellsOf(points);
+  const ofPoints = cells.flatMap((cell): readonly Job[] =>
     Array.from({ length: runs }, (_, index) => {
       const { point, target, queue } = cell;
       const own = `${seed}/${point.name}/${target}/${queue}/${index + 1}`;

@@ -9,10 +9,14 @@ export interface MatrixOptions {
   readonly scenarios: readonly ScenarioName[];
   /** Runs of each point, for each kind of target and of queue. */
   readonly runs: number;
+  /** Each point in one of its settings only, all settings in turn. */
+  readonly quick: boolean;
   readonly seed: string;
   /** Runs at a time. */
   readonly parallel: number;
   readonly json: boolean;
+  /** Puts the table into the page of guarantees. */
+  readonly publish: boolean;
 }
 
 export const help = `npm run -s crash-matrix -- [options]
@@ -24,10 +28,12 @@ PostgreSQL. Then cuts networks, kills databases, freezes processes and sets cloc
   --points NAMES    some of: ${points.map(({ name }) => name).join(", ")}
   --scenarios NAMES some of: ${scenarioNames.join(", ")}
   --only points|scenarios
+  --quick           each point in one of its settings only, all settings in turn
   --runs N          seeded runs of a point in each of its settings (5)
   --seed TEXT       the same seed gives the same kills and traffic (a new one each time)
   --parallel N      runs at a time (5)
   --json            the figures as one JSON object on the last line
+  --publish         put the table into docs/reference/guarantees.md
   --help
 
 Ends with 1 when anything was lost, doubled or out of order, or when a fault did not happen.`;
@@ -43,7 +49,9 @@ export function parseOptions(argv: readonly string[]): MatrixOptions | "help" {
       runs: { type: "string", default: "5" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
       parallel: { type: "string", default: "5" },
+      quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      publish: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -65,7 +73,9 @@ export function parseOptions(argv: readonly string[]): MatrixOptions | "help" {
     runs: positive("--runs", values.runs),
     seed: values.seed,
     parallel: positive("--parallel", values.parallel),
+    quick: values.quick,
     json: values.json,
+    publish: values.publish,
   };
 }
 

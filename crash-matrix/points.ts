@@ -76,6 +76,14 @@ export interface Cell {
   readonly queue: QueueKind;
 }
 
+/** Each point in one of its settings, all settings in turn. */
+export function cellsInTurn(wanted: readonly Point[]): readonly Cell[] {
+  return wanted.map((point, index) => {
+    const own = cellsOf([point]);
+    return own[index % own.length] as Cell;
+  });
+}
+
 export function cellsOf(wanted: readonly Point[]): readonly Cell[] {
   return wanted.flatMap((point) =>
     point.targets.flatMap((target) => queueKinds.map((queue) => ({ point, target, queue }))),

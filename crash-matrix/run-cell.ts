@@ -15,6 +15,7 @@ export async function runCell(
   stage: Stage,
   { point, target, queue }: Cell,
   seed: string,
+  forgetful = false,
 ): Promise<RunResult> {
   const dice = createDice(`crash ${seed}`);
   const kills = (point.after === undefined ? [point] : [point.after, point]).map((at) =>
@@ -25,6 +26,7 @@ export async function runCell(
     seed,
     target,
     stores: await stage.freshStores(queue),
+    forgetful,
     faults: planOf(kills, () => current?.kill("SIGKILL")),
   });
   const live = async (): Promise<number> => {

@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly target: TargetKind;
   readonly stores: Stores;
   readonly faults?: FaultPlan;
+  /** The target does not do what it declares, to see that this is seen. */
+  readonly forgetful?: boolean;
   readonly shape?: TrafficShape;
   /** By what way a process gets to one of its neighbours; straight there unless told. */
   readonly route?: (link: Link, url: string) => Promise<string>;
@@ -68,7 +70,7 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   const { seed, stores } = options;
   const home = await stage.openHome();
   const traffic = await openTraffic(seed, options.shape ?? smallShape);
-  const target = await openTarget(options.target, options.faults ?? (() => undefined));
+  const target = await openTarget(options.target, options.faults ?? (() => undefined), options.forgetful);
   const variables = { ...stage.variables, ...(await addresses(options, traffic, target)) };
   const fleet = createFleet((more) =>
     home.launch({

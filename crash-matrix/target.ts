@@ -55,9 +55,10 @@ function createStore() {
 }
 type Store = ReturnType<typeof createStore>;
 
-export async function openTarget(kind: TargetKind, faults: FaultPlan): Promise<Target> {
+/** A `forgetful` target does not do what it declares: it keeps no keys and finds nothing. */
+export async function openTarget(kind: TargetKind, faults: FaultPlan, forgetful = false): Promise<Target> {
   const store = createStore();
-  const serve = kind === "keyed" ? createKeyed(store) : createLookup(store);
+  const serve = kind === "keyed" ? createKeyed(store, forgetful) : createLookup(store, forgetful);
   const server = await openStubServer(serve, faults);
   return {
     ...server,
@@ -78,7 +79,7 @@ function answer(response: ServerResponse, status: number, body: unknown, headers
 }
 
 /** As the Support API: `PUT /v1/tickets/by-ref/<source>/<key>` and `POST …/messages`; a key that was seen gets the answer of then. */
-function createKeyed({ tickets, say, open }: Store) {
+function createKeyed({ tickets, say, open }: Store, forgetful: boolean) {
   const said = new Map<string, Said>();
   const act = ({ method, url, text }: StubRequest): Said => {
     const [, , , , , key = "", messages] = url.pathname.split("/").map(decodeURIComponent);
@@ -96,7 +97,7 @@ function createKeyed({ tickets, say, open }: Store) {
   };
   return (request: StubRequest, response: ServerResponse): undefined => {
     const key = String(request.headers["idempotency-key"]);
-    const before = said.get(key);
+    const before = forgetful ? undefined : said.get(key);
     const now = before ?? act(request);
     if (now.status < 300) said.set(key, now);
     const replayed = before === undefined ? {} : { "idempotency-replayed": "true" };
@@ -105,8 +106,8 @@ function createKeyed({ tickets, say, open }: Store) {
 }
 
 /** Without keys; what was written shows in lists only after the declared lag. */
-function createLookup({ tickets, say, open }: Store) {
-  const shows = ({ at }: Message): boolean => performance.now() - at >= lagSeconds * 1000 * 0.9;
+function createLookup({ tickets, say, open }: Store, forgetful: boolean) {
+  const shows = ({ at }: Message): boolean => !forgetful && performance.now() - at >= lagSeconds * 1000 * 0.9;
   const idsOf = (things: readonly { readonly id: string }[]): unknown => things.map(({ id }) => ({ id }));
   const read = (ticket: Ticket | undefined, address: readonly string[], asked: URLSearchParams): unknown => {
     const [id, messages] = address;

@@ -143,11 +143,20 @@ async function tick(
   await run;
 }
 
-/** Whether an earlier tick of the schedule still runs, in whatever process. Ticks become active in the order of their times. */
+/** A tick begun so much later than now was begun by a clock that is ahead. */
+const aheadMs = 5_000;
+
+/**
+ * Whether an earlier tick of the schedule still runs, in whatever process. Ticks become active in the order of their times. One that a clock
+ * ahead of ours began is not waited for: PostgreSQL keeps the lock of a process that died by that process's clock, and two ticks do no harm.
+ */
 async function hasPredecessor(job: RingJob, queue: JobQueue): Promise<boolean> {
   const active = await queue.getJobs(["active"]);
   return active.some(
-    (other) => other.data.schedule === job.data.schedule && plannedAt(other) < plannedAt(job),
+    (other) =>
+      other.data.schedule === job.data.schedule &&
+      plannedAt(other) < plannedAt(job) &&
+      (other.processedOn ?? 0) < Date.now() + aheadMs,
   );
 }
 

@@ -44,10 +44,9 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
 
   const currentEpoch = async () => {
     const found = await backend.getQueueMetaField(epochField);
-    if (found !== null) return found;
     const fresh = randomUUID();
-    await backend.setQueueMeta({ [epochField]: fresh });
-    return fresh;
+    if (found === null) await backend.setQueueMeta({ [epochField]: fresh });
+    return found ?? fresh;
   };
   const set = async (name: string, { timetable }: Pick<ScheduleEntry, "timetable">) => {
     const tick = { name: "tick", data: { schedule: name } };
