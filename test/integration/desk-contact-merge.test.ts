@@ -55,7 +55,7 @@ async function ticketOf({ id }: Contact, text = "Hello"): Promise<z.output<typeo
 
 async function listed<T extends z.ZodType>(item: T, path: string): Promise<z.output<typeof item>[]> {
   const { json } = await send("GET", path);
-  return pageOf(item).parse(json).data as z.output<typeof item>[];
+  return pageOf(item).parse(json).data;
 }
 
 describe("identities", () => {

@@ -13,12 +13,15 @@ interface TicketRange {
   readonly high: number;
 }
 
-/** Texts of a range with all of the words; both conditions are answered by one look into the index. */
-const matching = `t.id in (
+/**
+ * The tickets of texts of a range with all of the words; both conditions are answered by one look into the index. As an array, so that the tickets
+ * are fetched one by one: the planner thinks of ever more hits than there are, and would rather walk over all tickets.
+ */
+const matching = `t.id = any (array(
   select m.ticket from message m
   where to_tsvector('simple'::regconfig, m.text) || ticket_ranges(m.ticket) @@ (websearch_to_tsquery('simple', ?) && ?::tsquery)
   union select s.ticket from ticket_subject s where s.words @@ (websearch_to_tsquery('simple', ?) && ?::tsquery)
-)`;
+))`;
 
 /**
  * The tickets of a list by creation whose subject or one of whose messages has the words, read range by range: first few tickets, then ever more,
