@@ -8,7 +8,6 @@ import { createFeed } from "./feed.ts";
 import type { ApiKeys } from "./key.ts";
 import { createApiKeys } from "./key.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { KeyRing } from "./key-ring.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { longestLifetimeMs } from "./merchant-token.ts";
 import { createDeskPlugin } from "./plugin.ts";
@@ -40,7 +39,7 @@ export interface SupportDesk {
   /** The routes under `/v1`, for the HTTP server. */
   readonly plugin: FastifyPluginAsync;
   readonly keys: ApiKeys;
-  /** Notes the last use of keys forgets idempotency keys older than 72 hours and folds the metrics; runs by itself every minute. */
+  /** Notes the last use of keys, forgets idempotency keys older than 72 hours and folds the metrics; runs by itself every minute. */
   readonly maintain: () => Promise<void>;
   /** Starts sending webhooks in this process; the caller closes it before the desk. */
   readonly sendWebhooks: (options: WebhookOptions) => Promise<WebhookSending>;
@@ -91,7 +90,7 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
     },
     ping: store.ping,
     close: async () => {
-      timers.forEach(clearInterval);
+      upkeep.stop();
       feed.close();
       try {
         await keyRing.flush();
@@ -110,26 +109,18 @@ interface PluginParts {
 }
 
 function openPlugin(
-  { now, endUsers = {} }: DeskOptions,
+  { now, endUsers }: DeskOptions,
   { store, keys, feed, addresses }: PluginParts,
 ): FastifyPluginAsync {
-  const { merchantTokens, origins = [] } = endUsers;
   return createDeskPlugin({
     store,
     keys,
-    endUsers: createEndUserGate({ store: store.endUsers, merchantTokens, now }),
-    origins,
+    endUsers: createEndUserGate({ store: store.endUsers, merchantTokens: endUsers?.merchantTokens, now }),
+    origins: endUsers?.origins ?? [],
     feed,
     ownEvents: createOwnEvents(feed, store.endUsers),
     context: { now, webhookAddresses: addresses },
   });
-}
-
-/** Does something now and then, without keeping the process up for it. */
-function repeat(everyMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
-  const onFault = (error: unknown): void =>
-    logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
-  return setInterval(() => void task().catch(onFault), everyMs).unref();
 }
 
 interface UpkeepParts {
@@ -149,13 +140,9 @@ function startUpkeep({ store, keyRing, logger, now }: UpkeepParts): Pick<Support
     await store.endUsers.prune(new Date(now()), new Date(now() - longestLifetimeMs));
     await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
   };
-  const every = (ms: number, run: () => Promise<unknown>, what: string): NodeJS.Timeout => {
-    const onFault = (error: unknown): void => logger.warn({ err: error }, `${what}; it is tried again`);
-    return setInterval(() => void run().catch(onFault), ms).unref();
-  };
   const timers = [
-    every(maintenanceMs, maintain, "the desk's upkeep failed"),
-    every(foldMs, () => store.foldMetrics(foldBatch), "the metrics could not be folded"),
+    repeat(maintenanceMs, maintain, logger),
+    repeat(foldMs, () => store.foldMetrics(foldBatch), logger),
   ];
   return { maintain, stop: () => timers.forEach((timer) => clearInterval(timer)) };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "pino";
 import { standardWebhooksHeaders } from "../sdk/signature.ts";
 import type { SettledAttempt, TakenDelivery, WebhookRow, WebhookStore } from "./store/webhooks.ts";
@@ -21,7 +22,9 @@ export interface SenderOptions {
 }
 
 /** Calls at a time to one receiver from one process. */
-const mostCalls = 10;
+const mostCalls = 16;
+/** How long the end of one call waits for that of others, in milliseconds. */
+const gatherMs = 3;
 /** Longer than a call may take, with time to write down how it ended. */
 const leaseMs = 20_000;
 /** What is kept of a body, in characters. */
@@ -34,11 +37,12 @@ const keptText = 10_000;
 export async function sendDue(id: number, signal: AbortSignal, options: SenderOptions): Promise<void> {
   const { store, now } = options;
   const calls = new Set<Promise<void>>();
-  let more: boolean;
+  let short = true;
   while (!signal.aborted) {
     const webhook = await store.webhook(id);
     if (webhook === undefined) break;
-    more = webhook.enabled && (await store.fanOut(id, new Date(now())));
+    // Only when fewer were due than could be sent is it time to look at the feed.
+    const more = !short || (webhook.enabled && (await store.fanOut(id, new Date(now()))));
     const lease = randomUUID();
     const limit = mostCalls - calls.size;
     const until = new Date(now() + leaseMs);
@@ -49,10 +53,17 @@ export async function sendDue(id: number, signal: AbortSignal, options: SenderOp
       );
       calls.add(call);
     }
-    if (calls.size > 0 && (calls.size === mostCalls || taken.length === 0)) await Promise.race(calls);
+    short = taken.length < limit;
+    if (calls.size === mostCalls || (taken.length === 0 && calls.size > 0)) await someEnd(calls);
     else if (taken.length === 0 && !more) break;
   }
   await Promise.all(calls);
+}
+
+/** Until one has ended, and those that end within the next moment with it: what follows is done for all of them at once. */
+async function someEnd(calls: ReadonlySet<Promise<void>>): Promise<void> {
+  await Promise.race(calls);
+  if (calls.size > 0) await delay(gatherMs);
 }
 
 async function deliver(

@@ -97,7 +97,7 @@ describe("webhooks", () => {
       [{ ...good, url: "https://10.0.0.1/" }, "url"],
       [{ ...good, url: "http://169.254.169.254/latest/meta-data" }, "url"],
       [{ ...good, url: "https://[::ffff:10.0.0.1]/" }, "url"],
-      [{ ...good, url: "https://localhost/" }, "url"],
+      [{ ...good, url: "https://metadata.google.internal/" }, "url"],
       [{ ...good, url: "http://hooks.example.com/" }, "url"],
       [{ ...good, url: "https://user:pass@hooks.example.com/" }, "url"],
       [{ ...good, url: "ftp://hooks.example.com/" }, "url"],
