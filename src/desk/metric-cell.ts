@@ -64,58 +64,91 @@ function writeNumber(bytes: Buffer, at: number, number: number): number {
   return end + 1;
 }
 
-/** Calls `take` with the slot and figure of everything in a packed cell, which is `text` from `start` to `end`. */
-export function readPacked(
-  text: string,
+/** The bytes of packed text, to read it by. */
+export function bytesOf(packed: string): Uint8Array {
+  return Buffer.from(packed, "latin1");
+}
+
+/** Where figures are added up: plain ones by slot, and those of the bins, with sums of 64 bins each. */
+export interface Figures {
+  readonly plain: Float64Array;
+  readonly bins: Int32Array;
+  readonly blocks: Int32Array;
+}
+
+/** The first slot that is a bin. */
+export const firstBinSlot = slot.replyBins;
+
+/** Adds the figures of a packed cell, which is `bytes` from `start` to `end`. */
+export function addPacked(
+  { plain, bins, blocks }: Figures,
+  bytes: Uint8Array,
   start: number,
   end: number,
-  take: (at: number, figure: number) => void,
 ): void {
   let at = -1;
+  // Nearly every number has one or two digits, and this loop is most of what a query costs: hence no function for them.
   for (let place = start; place < end;) {
-    // Nearly every number has one digit, and this loop is most of what a query costs.
-    let number = text.charCodeAt(place) - firstLast;
+    let number = (bytes[place] ?? 0) - firstLast;
     place += 1;
     if (number >= base) {
-      const long = readNumber(text, place - 1);
-      number = long.number;
-      place = long.end;
+      const second = (bytes[place] ?? 0) - firstLast;
+      if (second < base) number += (second - 1) * base;
+      else number = readNumber(bytes, place - 1);
+      place = second < base ? place + 1 : endOfNumber(bytes, place);
     }
     at += number;
-    number = text.charCodeAt(place) - firstLast;
+    number = (bytes[place] ?? 0) - firstLast;
     place += 1;
     if (number >= base) {
-      const long = readNumber(text, place - 1);
-      number = long.number;
-      place = long.end;
+      number = readNumber(bytes, place - 1);
+      place = endOfNumber(bytes, place);
     }
-    take(at, number % 2 === 0 ? number / 2 : -(number + 1) / 2);
+    if (at < firstBinSlot) {
+      plain[at] = (plain[at] ?? 0) + signed(number);
+      continue;
+    }
+    const figure = signed(number);
+    const bin = at - firstBinSlot;
+    bins[bin] = (bins[bin] ?? 0) + figure;
+    blocks[bin >>> 6] = (blocks[bin >>> 6] ?? 0) + figure;
   }
 }
 
-/** The cell that `packCell` made the text of. */
-export function unpackCell(text: string): Cell {
-  const cell: Cell = new Map();
-  readPacked(text, 0, text.length, (at, figure) => cell.set(at, figure));
-  return cell;
+function signed(number: number): number {
+  return number % 2 === 0 ? number / 2 : -(number + 1) / 2;
 }
 
-function readNumber(text: string, at: number): { readonly number: number; readonly end: number } {
+/** The number whose digits begin here. */
+function readNumber(bytes: Uint8Array, at: number): number {
   let number = 0;
   let scale = 1;
   for (let place = at; ; place += 1, scale *= base) {
-    const digit = text.charCodeAt(place) - firstLast;
-    if (digit < base) return { number: number + digit * scale, end: place + 1 };
+    const digit = (bytes[place] ?? firstLast) - firstLast;
+    if (digit < base) return number + digit * scale;
     number += (digit - base) * scale;
   }
 }
 
-/** A packed cell of one quarter of an hour of a UTC day. */
-export interface Quarter {
-  /** From 0 to 95. */
-  readonly number: number;
-  readonly start: number;
-  readonly end: number;
+/** The place after the last digit of the number that this place is in. */
+function endOfNumber(bytes: Uint8Array, at: number): number {
+  let place = at;
+  while ((bytes[place] ?? 0) >= firstMore) place += 1;
+  return place + 1;
+}
+
+/** The cell that `packCell` made the text of. */
+export function unpackCell(packed: string): Cell {
+  const bytes = bytesOf(packed);
+  const cell: Cell = new Map();
+  let at = -1;
+  for (let place = 0; place < bytes.length;) {
+    const next = endOfNumber(bytes, place);
+    at += readNumber(bytes, place);
+    cell.set(at, signed(readNumber(bytes, next)));
+    place = endOfNumber(bytes, next);
+  }
+  return cell;
 }
 
 /** The packed quarters of a day one after the other: number, length, cell. */
@@ -131,14 +164,16 @@ export function packQuarters(quarters: ReadonlyMap<number, string>): string {
     .join("");
 }
 
-/** Where the quarters of a day are in their text. */
-export function quartersIn(text: string): readonly Quarter[] {
-  const quarters: Quarter[] = [];
-  for (let place = 0; place < text.length;) {
-    const { number, end: next } = readNumber(text, place);
-    const { number: length, end: start } = readNumber(text, next);
-    quarters.push({ number, start, end: start + length });
-    place = start + length;
+/** Calls `take` with the quarters of a day, in their order: the number, from 0 to 95, and where the cell begins and ends. */
+export function forEachQuarter(
+  bytes: Uint8Array,
+  take: (number: number, start: number, end: number) => void,
+): void {
+  for (let place = 0; place < bytes.length;) {
+    const next = endOfNumber(bytes, place);
+    const start = endOfNumber(bytes, next);
+    const end = start + readNumber(bytes, next);
+    take(readNumber(bytes, place), start, end);
+    place = end;
   }
-  return quarters;
 }

@@ -1,5 +1,5 @@
 import type { Cell } from "./metric-cell.ts";
-import { quartersIn, slot } from "./metric-cell.ts";
+import { bytesOf, forEachQuarter, slot } from "./metric-cell.ts";
 import type { MetricName } from "./metric-definition.ts";
 import type { GroupChange } from "./metric-facts.ts";
 import { daySeconds, quarterSeconds } from "./metric-facts.ts";
@@ -110,15 +110,14 @@ function addInOrder(
   };
   for (const { day, cells } of days.toSorted((a, b) => a.day - b.day)) {
     const start = day * daySeconds;
-    if (!split.has(day)) {
-      moveTo(start);
-      if (bucket < last) sum.addPacked(cells, 0, cells.length);
-      continue;
-    }
-    for (const quarter of quartersIn(cells)) {
-      moveTo(start + quarter.number * quarterSeconds);
-      if (bucket < last) sum.addPacked(cells, quarter.start, quarter.end);
-    }
+    const bytes = bytesOf(cells);
+    const add = (at: number, from: number, to: number): void => {
+      moveTo(at);
+      if (bucket < last) sum.addPacked(bytes, from, to);
+    };
+    if (split.has(day)) {
+      forEachQuarter(bytes, (quarter, from, to) => add(start + quarter * quarterSeconds, from, to));
+    } else add(start, 0, bytes.length);
   }
   moveTo(Infinity);
   sum.clear();

@@ -1,15 +1,14 @@
 import type { Cell } from "./metric-cell.ts";
-import { readPacked, slot, slotCount } from "./metric-cell.ts";
+import { addPacked, firstBinSlot, slotCount } from "./metric-cell.ts";
 import { binCount, secondsOf } from "./metric-histogram.ts";
 
-const plainSlots = slot.replyBins;
 const binsPerBlock = 64;
 const blocksPerHistogram = binCount / binsPerBlock;
 
 /** Adds cells up. One is used for all buckets of an answer, one after the other. */
 export interface MetricSum {
-  /** Adds the packed cell that is `text` from `start` to `end`. */
-  readonly addPacked: (text: string, start: number, end: number) => void;
+  /** Adds the packed cell that is `bytes` from `start` to `end`. */
+  readonly addPacked: (bytes: Uint8Array, start: number, end: number) => void;
   readonly add: (cell: Cell) => void;
   /** One of the figures that are not bins. */
   readonly figure: (slot: number) => number;
@@ -21,24 +20,25 @@ export interface MetricSum {
 }
 
 export function createMetricSum(): MetricSum {
-  const plain = new Float64Array(plainSlots);
-  const bins = new Int32Array(slotCount - plainSlots);
+  const plain = new Float64Array(firstBinSlot);
+  const bins = new Int32Array(slotCount - firstBinSlot);
   // How many are in the bins of a block: whole blocks are passed over, in reading and in clearing.
   const blocks = new Int32Array(bins.length / binsPerBlock);
+  const figures = { plain, bins, blocks };
   const addFigure = (at: number, figure: number): void => {
-    if (at < plainSlots) plain[at] = (plain[at] ?? 0) + figure;
+    if (at < firstBinSlot) plain[at] = (plain[at] ?? 0) + figure;
     else {
-      const bin = at - plainSlots;
+      const bin = at - firstBinSlot;
       bins[bin] = (bins[bin] ?? 0) + figure;
       blocks[bin >>> 6] = (blocks[bin >>> 6] ?? 0) + figure;
     }
   };
   return {
-    addPacked: (text, start, end) => readPacked(text, start, end, addFigure),
+    addPacked: (bytes, start, end) => addPacked(figures, bytes, start, end),
     add: (cell) => cell.forEach((figure, at) => addFigure(at, figure)),
     figure: (at) => plain[at] ?? 0,
     atRanks: (firstSlot, ranks) => {
-      const first = firstSlot - plainSlots;
+      const first = firstSlot - firstBinSlot;
       return secondsAtRanks(bins.subarray(first, first + binCount), blocks.subarray(first >>> 6), ranks);
     },
     isEmpty: () => plain.every((figure) => figure === 0),

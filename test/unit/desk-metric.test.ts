@@ -1,7 +1,16 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { bucketEdges } from "../../src/desk/metric-bucket.ts";
-import { packCell, packQuarters, quartersIn, slotCount, unpackCell } from "../../src/desk/metric-cell.ts";
+import {
+  packCell,
+  packQuarters,
+  bytesOf,
+  forEachQuarter,
+  slot,
+  slotCount,
+  unpackCell,
+} from "../../src/desk/metric-cell.ts";
+import { createMetricSum } from "../../src/desk/metric-sum.ts";
 import { binCount, binOf, secondsOf } from "../../src/desk/metric-histogram.ts";
 
 const durations = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: 2 ** 31 - 1 }));
@@ -33,6 +42,10 @@ const cells = fc
   )
   .map((entries) => new Map(entries));
 
+const smallCells = fc
+  .array(fc.tuple(fc.nat(slotCount - 1), fc.integer({ min: 1, max: 60 })))
+  .map((entries) => new Map(entries));
+
 it("unpacks what it packed, in text of one byte a character", () => {
   fc.assert(
     fc.property(cells, (cell) => {
@@ -43,15 +56,38 @@ it("unpacks what it packed, in text of one byte a character", () => {
   );
 });
 
+it("adds packed cells up as their figures", () => {
+  fc.assert(
+    fc.property(fc.array(smallCells), (some) => {
+      const sum = createMetricSum();
+      const expected = new Map<number, number>();
+      for (const cell of some) {
+        const bytes = bytesOf(packCell(cell));
+        sum.addPacked(bytes, 0, bytes.length);
+        for (const [at, figure] of cell) expected.set(at, (expected.get(at) ?? 0) + figure);
+      }
+      for (let at = 0; at < slot.replyBins; at += 1) expect(sum.figure(at)).toBe(expected.get(at) ?? 0);
+      const inBins = [...expected].filter(([at]) => at >= slot.replyBins && at < slot.replyBusinessBins);
+      const seconds = inBins
+        .toSorted(([a], [b]) => a - b)
+        .flatMap(([at, count]) => Array.from({ length: count }, () => secondsOf(at - slot.replyBins)));
+      const ranks = seconds.map((_, index) => index + 1);
+      expect(sum.atRanks(slot.replyBins, ranks)).toEqual(seconds);
+      sum.clear();
+      expect(sum.isEmpty()).toBe(true);
+      expect(sum.atRanks(slot.replyBins, [1])).toEqual([]);
+    }),
+  );
+});
+
 it("finds the quarters of a day in their text", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.nat(95).map(String), cells), (day) => {
       const quarters = new Map(Object.entries(day).map(([number, cell]) => [Number(number), packCell(cell)]));
       const text = packQuarters(quarters);
-      const found = quartersIn(text).map(({ number, start, end }) => [number, text.slice(start, end)]);
-      expect(found).toEqual(
-        [...quarters].filter(([, cell]) => cell !== "").toSorted(([a], [b]) => a - b),
-      );
+      const found: [number, string][] = [];
+      forEachQuarter(bytesOf(text), (number, start, end) => found.push([number, text.slice(start, end)]));
+      expect(found).toEqual([...quarters].filter(([, cell]) => cell !== "").toSorted(([a], [b]) => a - b));
     }),
   );
 });
@@ -97,7 +133,5 @@ it("begins weeks on Monday", () => {
 });
 
 it("refuses more buckets than are allowed", () => {
-  expect(() => edges("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z", "hour", "UTC")).toThrow(
-    "more than 100",
-  );
+  expect(() => edges("2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z", "hour", "UTC")).toThrow("more than 100");
 });

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from "pg";
 import type { Cell } from "../metric-cell.ts";
-import { addTo, packCell, packQuarters, quartersIn, slot, unpackCell } from "../metric-cell.ts";
+import { addTo, bytesOf, forEachQuarter, packCell, packQuarters, slot, unpackCell } from "../metric-cell.ts";
 import type { GroupChange, TicketFacts } from "../metric-facts.ts";
 import { gatherChanges } from "../metric-facts.ts";
 import { guarded } from "./fault.ts";
@@ -172,11 +172,10 @@ function applied(
   const total: Cell = before === undefined ? new Map() : unpackCell(before.total);
   // What is not touched stays as it is packed.
   const quarters = new Map<number, string>();
-  if (before !== undefined) {
-    for (const { number, start, end } of quartersIn(before.quarters)) {
-      quarters.set(number, before.quarters.slice(start, end));
-    }
-  }
+  const packedBefore = before?.quarters ?? "";
+  forEachQuarter(bytesOf(packedBefore), (number, start, end) => {
+    quarters.set(number, packedBefore.slice(start, end));
+  });
   for (const [number, cell] of change.quarters) {
     const packed = quarters.get(number);
     const quarter: Cell = packed === undefined ? new Map() : unpackCell(packed);
