@@ -147,6 +147,13 @@ function startUpkeep({ store, keyRing, logger, now }: UpkeepParts): Pick<Support
   return { maintain, stop: () => timers.forEach((timer) => clearInterval(timer)) };
 }
 
+/** Does something now and then, without keeping the process up for it. */
+function repeat(everyMs: number, task: () => Promise<unknown>, logger: Logger): NodeJS.Timeout {
+  const onFault = (error: unknown): void =>
+    logger.warn({ err: error }, "the desk's upkeep failed; it is tried again");
+  return setInterval(() => void task().catch(onFault), everyMs).unref();
+}
+
 /** The store, telling of every write after it was made. */
 function announcing(store: DeskStore, onWritten: (request: Write) => void): DeskStore {
   return {
