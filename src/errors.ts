@@ -272,6 +272,12 @@ export const errorCatalogue = {
     retry: "retry",
     remedy: "Wait a moment and send it again.",
   },
+  rate_limited: {
+    meaning: "The caller sent more requests than its limit allows.",
+    status: 429,
+    retry: "retry_after",
+    remedy: "Wait as `Retry-After` says, and keep to what `RateLimit` tells; `server.limits` sets it.",
+  },
   internal: {
     meaning: "A fault of ours.",
     status: 500,

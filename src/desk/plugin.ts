@@ -19,6 +19,7 @@ import { keyRoutes } from "./route-key.ts";
 import { meRoutes } from "./route-me.ts";
 import { messageRoutes } from "./route-message.ts";
 import { metricRoutes } from "./route-metric.ts";
+import { createOpenApiPlugin } from "./route-openapi.ts";
 import { orderRoutes } from "./route-order.ts";
 import { ticketRoutes } from "./route-ticket.ts";
 import { ticketOrderRoutes } from "./route-ticket-order.ts";
@@ -73,6 +74,7 @@ export function createDeskPlugin(parts: DeskParts): FastifyPluginAsync {
       for (const route of own) addRoute(inner, route, route.path.slice(ownPrefix.length), parts);
     };
     await server.register(addOwn, { prefix: ownPrefix });
+    await server.register(createOpenApiPlugin(routes));
   };
 }
 

@@ -22,8 +22,8 @@ export interface ReadAnswer {
   readonly version?: number;
 }
 
-/** Who may call a route: an API key with the route's scope, or an end user with a token of theirs. */
-export type CallerKind = "key" | "end_user";
+/** Who may call a route: an API key with the route's scope, an end user with a token of theirs, or anyone. */
+export type CallerKind = "key" | "end_user" | "anyone";
 
 /** What is true of any route. */
 export interface RouteFacts {
