@@ -13,7 +13,10 @@ let token: string;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  await stand.send({ method: "PUT", path: "/v1/tickets/by-ref/a/b", body: goodTicket });
+  const { ref, ...facts } = person;
+  await stand.send({ method: "POST", path: "/v1/contacts", body: { ...facts, refs: [ref] } });
+  const made = await stand.send({ method: "PUT", path: "/v1/tickets/by-ref/a/b", body: goodTicket });
+  expect(made.json).toMatchObject({ id: "tkt_1", requester: { id: "con_1" } });
   await stand.send({ method: "POST", path: "/v1/webhooks", body: goodWebhook });
   const given = await stand.send({
     method: "POST",
