@@ -1,7 +1,10 @@
 import { AppError, defineConnector } from "deskbridge/sdk";
-import { checkKey } from "./check.ts";
+import { checkDesk } from "./check.ts";
 import { config } from "./config.ts";
+import { createEnricher } from "./enrich.ts";
 import { createOperations } from "./operations.ts";
+import { createChangeSource } from "./source-changes.ts";
+import { createWebhook } from "./webhook.ts";
 
 /**
  * The Support API remembers an idempotency key for 72 hours, and the ref of a message for ever; what has no message is a change that a
@@ -11,9 +14,10 @@ const windowSeconds = Number.POSITIVE_INFINITY;
 
 export default defineConnector({
   name: "deskbridge",
-  description: "The built-in support desk, or that of another deskbridge.",
+  description: "The built-in support desk, or that of another deskbridge, and what happens there.",
   config,
-  open: ({ url, apiKey, refSource }, context) => {
+  open: (settings, context) => {
+    const { url, apiKey, refSource, webhookSecret } = settings;
     if (url === undefined || apiKey === undefined) {
       throw new AppError(
         "config_invalid",
@@ -23,7 +27,11 @@ export default defineConnector({
     const http = context.http({ baseUrl: url, headers: { authorization: `Bearer ${apiKey}` } });
     return {
       desk: { idempotency: { kind: "key", windowSeconds }, operations: createOperations(http, refSource) },
-      check: (signal) => checkKey(http, signal),
+      ...(webhookSecret === undefined ? {} : { webhook: createWebhook(settings, [webhookSecret].flat()) }),
+      sources: { changes: createChangeSource(http, refSource) },
+      enrich: createEnricher(http, refSource),
+      check: (signal) =>
+        checkDesk({ http, connection: context.connection, receives: webhookSecret !== undefined, signal }),
     };
   },
 });

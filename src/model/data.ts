@@ -146,6 +146,12 @@ export const contact = z.strictObject({
   mergedInto: z.string().optional(),
 });
 
+/** Who did what a desk tells of. A desk that tells of our own writes too has `own` there, so that a flow can pass them over. */
+export const actor = z.strictObject({
+  id: z.string().describe("as the desk names them, such as key_7"),
+  own: z.boolean().optional().describe("whether it was this connection itself"),
+});
+
 export const changedRecord = z.strictObject({
   table: z.string(),
   key: z.string(),

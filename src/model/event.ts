@@ -10,8 +10,9 @@ const paymentEvent = z.strictObject({ payment: data.payment, ...aboutOrder });
 const refundEvent = z.strictObject({ refund: data.refund, ...aboutOrder });
 const returnEvent = z.strictObject({ returnRequest: data.returnRequest, ...aboutOrder });
 const customerEvent = z.strictObject({ customer: data.customer });
-const ticketEvent = z.strictObject({ ticket: data.ticket, contact: data.contact.optional() });
-const contactEvent = z.strictObject({ contact: data.contact });
+const byActor = { actor: data.actor.optional() };
+const ticketEvent = z.strictObject({ ticket: data.ticket, contact: data.contact.optional(), ...byActor });
+const contactEvent = z.strictObject({ contact: data.contact, ...byActor });
 
 /** The canonical event types, each with the schema of its `data`. Unknown facts are left out, never null. */
 export const eventData = {
@@ -46,6 +47,7 @@ export const eventData = {
     message: data.message,
     ticket: data.ticket,
     contact: data.contact.optional(),
+    ...byActor,
   }),
   "contact.created": contactEvent,
   "contact.updated": contactEvent,

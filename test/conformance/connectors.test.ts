@@ -15,7 +15,11 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 /** Settings with which a connector offers all that it can. A new connector adds its own. */
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
-  deskbridge: { url: "http://127.0.0.1:9", apiKey: "key" },
+  deskbridge: {
+    url: "http://127.0.0.1:9",
+    apiKey: "key",
+    webhookSecret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+  },
   gorgias: {
     account: "acme",
     auth: { method: "key", email: "agent@acme.example", apiKey: "key" },

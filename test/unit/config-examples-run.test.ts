@@ -38,6 +38,8 @@ const facts = {
   payment: { id: "9", status: "failed", amount: { minor: 5990, currency: "EUR" } },
   ticket: { id: "4", key: "order:1001", status: "open" },
   message: { id: "8", direction: "inbound", visibility: "public", text: "Where is it?" },
+  contact: { id: "con_1", email: "ada@example.com", name: "Ada" },
+  actor: { id: "key_7", own: false },
   survey: { id: "3", score: 5, scale: 5, ticketKey: "order:1001" },
 };
 

@@ -23,7 +23,8 @@ const secrets = {
   env: new Proxy<Record<string, string>>(
     {},
     {
-      get: () => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+      get: (_all, name) =>
+        String(name).endsWith("_URL") ? "https://crm.acme.example" : "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
       getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true }),
     },
   ),
