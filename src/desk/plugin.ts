@@ -5,11 +5,11 @@ import { authorize, callerKindOf } from "./authorize.ts";
 import type { AuthenticateEndUser } from "./end-user.ts";
 import type { OwnEvents } from "./end-user-feed.ts";
 import type { Feed } from "./feed.ts";
+import type { RouteAnswer, RouteRequest } from "./exchange.ts";
+import { answerRead, answerWrite, parseCall, planWrite } from "./exchange.ts";
 import { locateMoved } from "./found.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { formatObjectId } from "./object-id.ts";
-import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
-import type { Call, ReadRoute, Route, StreamRoute, WriteContext, WriteRoute } from "./route.ts";
+import type { Route, StreamRoute, WriteContext } from "./route.ts";
 import { changeRoutes } from "./route-change.ts";
 import { clientTokenRoutes } from "./route-client-token.ts";
 import { contactRoutes } from "./route-contact.ts";
@@ -102,9 +102,13 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
     handler: async (request, reply) => {
       try {
         if ("stream" in route) return await handleStream(route, request, reply, parts);
-        return "operation" in route
-          ? await handleWrite(route, request, reply, parts)
-          : await handleRead(route, request, reply, parts);
+        const asked = requestOf(request);
+        return sendAnswer(
+          reply,
+          "operation" in route
+            ? answerWrite(await parts.store.write(planWrite(route, asked, parts.context)))
+            : await answerRead(route, asked, parts.store),
+        );
       } catch (error) {
         throw locateMoved(error, request.url);
       }
@@ -112,29 +116,15 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
   });
 }
 
-function parseCall(route: Route, request: FastifyRequest): Call<unknown, unknown> {
-  return {
-    params: request.params as Record<string, string>,
-    query: route.query === undefined ? undefined : parsePart(route.query, request.query, "query"),
-    // A body that may be left out whole is written as {}.
-    body: route.body === undefined ? undefined : parsePart(route.body, request.body ?? {}, "body"),
-    caller: request.getDecorator<Caller>(callerKey),
-  };
+function requestOf(request: FastifyRequest): RouteRequest {
+  const { method, url, query, body, headers } = request;
+  const caller = request.getDecorator<Caller>(callerKey);
+  return { method, url, params: request.params as Record<string, string>, query, body, headers, caller };
 }
 
-async function handleRead(
-  route: ReadRoute,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { store }: DeskParts,
-): Promise<FastifyReply> {
-  const { body, version } = await route.read(parseCall(route, request), store);
-  if (version !== undefined) {
-    const etag = formatEtag(version);
-    void reply.header("etag", etag);
-    if (request.headers["if-none-match"] === etag) return reply.code(304).send();
-  }
-  return reply.type("application/json; charset=utf-8").send(body);
+function sendAnswer(reply: FastifyReply, { status, headers, body }: RouteAnswer): FastifyReply {
+  void reply.code(status).headers(headers);
+  return status === 304 ? reply.send() : reply.type("application/json; charset=utf-8").send(body);
 }
 
 async function handleStream(
@@ -145,7 +135,7 @@ async function handleStream(
 ): Promise<FastifyReply> {
   const header = request.headers["last-event-id"];
   const lastEventId = Array.isArray(header) ? header[0] : header;
-  const stream = route.stream(parseCall(route, request), { feed, ownEvents, lastEventId, now });
+  const stream = route.stream(parseCall(route, requestOf(request)), { feed, ownEvents, lastEventId, now });
   return (
     reply
       .type("text/event-stream; charset=utf-8")
@@ -153,42 +143,4 @@ async function handleStream(
       .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" })
       .send(stream)
   );
-}
-
-async function handleWrite(
-  route: WriteRoute,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { store, context }: DeskParts,
-): Promise<FastifyReply> {
-  const given = parseIdempotencyKey(request.headers["idempotency-key"]);
-  const key = route.repeated === true ? undefined : given;
-  const call = parseCall(route, request);
-  const ifMatch = route.versioned === true ? parseIfMatch(request.headers["if-match"]) : undefined;
-  const input = route.input(call, context);
-  const written = await store.write({
-    operation: route.operation,
-    input: ifMatch === undefined ? input : { ...input, if_match: ifMatch },
-    actor: call.caller.id,
-    idempotency:
-      key === undefined ? undefined : { scope: scopeOf(call.caller), key, hash: hashOf(request, call) },
-  });
-  const { message, version } = written;
-  void reply.header("deskbridge-result", written.result);
-  if (message !== null) void reply.header("deskbridge-message-id", formatObjectId("message", message));
-  if (version !== null) void reply.header("etag", formatEtag(version));
-  if (written.replayed) void reply.header("idempotency-replayed", "true");
-  return reply.code(written.status).type("application/json; charset=utf-8").send(written.body);
-}
-
-/**
- * All API keys share one space of idempotency keys: a write stays one write when the key it was sent with is renewed. Each end user has one of
- * their own: nobody is ever shown what another was answered.
- */
-function scopeOf({ id, endUser }: Caller): string {
-  return endUser === undefined ? "api" : id;
-}
-
-function hashOf({ method, url }: FastifyRequest, { body }: Call<unknown, unknown>): Buffer {
-  return hashRequest(method, url, body);
 }
