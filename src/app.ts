@@ -198,7 +198,7 @@ interface DoorParts {
 
 async function openDoor(
   { environment, port }: AppOptions,
-  { server }: Config,
+  { server, desk }: Config,
   { foundation, engine, intake, parts, key }: DoorParts,
 ): Promise<void> {
   parts.desk = await openDesk({
@@ -207,6 +207,7 @@ async function openDoor(
     now: engine.now,
     bootstrapKey: key,
     webhookAllowHosts: environment.webhookAllowHosts,
+    endUsers: desk.endUsers,
   });
   parts.frontDoor = await startFrontDoor({
     engine,

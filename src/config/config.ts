@@ -49,11 +49,54 @@ export interface ExportConfig {
   readonly schedule: { readonly cron: string; readonly timezone: string };
 }
 
+/** Settings of the built-in Support API. */
+export interface DeskConfig {
+  readonly endUsers: {
+    /** Origins of web pages that may call `/v1/me`. */
+    readonly origins: readonly string[];
+    /** Undefined when the merchant signs no tokens. */
+    readonly merchantTokens:
+      | {
+          readonly audience: string;
+          readonly issuer: string | undefined;
+          readonly maxLifetimeMs: number;
+          readonly keys: readonly {
+            readonly kid: string;
+            readonly algorithm: "HS256" | "EdDSA";
+            /** A secret, or a public key in PEM. */
+            readonly key: string;
+            readonly source: string;
+          }[];
+        }
+      | undefined;
+  };
+  readonly attachments: {
+    readonly maxBytes: number;
+    /** Types such as `image/*`; the usual ones when undefined. */
+    readonly types: readonly string[] | undefined;
+    readonly linkLifetimeMs: number;
+    /** Undefined to keep them in the data directory. */
+    readonly s3: BucketConfig | undefined;
+  };
+}
+
+/** A bucket of an S3-compatible server. */
+export interface BucketConfig {
+  readonly bucket: string;
+  readonly region: string;
+  readonly endpoint?: string | undefined;
+  readonly pathStyle: boolean;
+  readonly prefix: string;
+  readonly accessKeyId?: string | undefined;
+  readonly secretAccessKey?: string | undefined;
+}
+
 /** The whole configuration, checked and resolved. */
 export interface Config {
   /** First 12 hex digits of the SHA-256 of the text, before secrets are resolved. */
   readonly version: string;
   readonly server: ServerConfig;
+  readonly desk: DeskConfig;
   readonly connections: ReadonlyMap<string, ConnectionConfig>;
   readonly flows: readonly Flow[];
   readonly exports: readonly ExportConfig[];

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { operationData } from "../model/operation.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ConnectorDefinition } from "../sdk/connector.ts";
+import { deskSchema } from "./desk-section.ts";
 import { connectionKeys, exportSchema, flowSchema, namePattern, serverSchema } from "./schema.ts";
 
 /** A JSON Schema, or a piece of one. */
@@ -30,6 +31,10 @@ export async function configJsonSchema(registry: Registry): Promise<JsonSchema> 
       exports: {
         ...named(withReferences(fromZod(exportSchema))),
         description: "What to send to a warehouse, and when, by name.",
+      },
+      desk: {
+        ...withReferences(fromZod(deskSchema)),
+        description: "Settings of the built-in Support API.",
       },
       server: { ...withReferences(fromZod(serverSchema)), description: "Settings of the server." },
     },

@@ -4,6 +4,7 @@ import type { ConfigProblem, LocatedMap } from "../flows/located.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Config, ConnectionConfig, ServerConfig } from "./config.ts";
 import { parseConnection, parseNode } from "./connection.ts";
+import { deskSchema, toDeskConfig } from "./desk-section.ts";
 import { parseExport } from "./export-section.ts";
 import { parseFlow } from "./flow-section.ts";
 import { mergeFiles, sectionOf } from "./merge.ts";
@@ -42,6 +43,7 @@ export async function parseConfig(
   const resolver = createSecretResolver(secretSource, problems);
   // No setting of the server is a secret: what they hold (an address, a port) may stand in logs.
   const server = parseServer(root, createSecretResolver(secretSource, problems), problems);
+  const desk = parseNode(sectionOf(root, "desk"), deskSchema, resolver, problems);
   const connections = await parseConnections(root, { registry, resolver, problems });
   const names = new Set(sectionOf(root, "connections").entries.map((entry) => entry.key));
   const flowContext = { environments: createEventEnvironments(), connections: names };
@@ -55,7 +57,20 @@ export async function parseConfig(
   if (problems.length > 0 || !server) {
     return { ok: false, problems: inOrder(problems).map((problem) => withoutSecrets(problem, secrets)) };
   }
-  return { ok: true, config: { version: versionOf(texts), server, connections, flows, exports, secrets } };
+  const version = versionOf(texts);
+  return {
+    ok: true,
+    // Undefined with no problem: a secret is not here, and this is only a check.
+    config: {
+      version,
+      server,
+      desk: toDeskConfig(desk ?? deskSchema.parse({})),
+      connections,
+      flows,
+      exports,
+      secrets,
+    },
+  };
 }
 
 function parseServer(

@@ -101,4 +101,4 @@ export const exportSchema = z.strictObject({
 });
 
 /** The sections of a configuration. */
-export const sectionNames = ["connections", "flows", "exports", "server"] as const;
+export const sectionNames = ["connections", "flows", "exports", "desk", "server"] as const;
