@@ -55,7 +55,6 @@ function jobsOf(stage: Stage, { points, scenarios, runs, quick, seed }: RunChoic
       };
     }),
   );
-  // The longest first, so that nothing is waited for in the end.
   const ofScenarios = scenariosOf(scenarios).map((scenario): Job => {
     const { name, target, queue } = scenario;
     const own = `${seed}/${name}/${target}/${queue}`;
@@ -64,5 +63,12 @@ function jobsOf(stage: Stage, { points, scenarios, runs, quick, seed }: RunChoic
       run: () => runScenario(stage, scenario, own),
     };
   });
-  return [...ofScenarios, ...ofPoints];
+  return interleaved(ofScenarios, ofPoints);
+}
+
+/** Scenarios mostly wait and points mostly work, so each keeps the other company; the long ones are through before the end. */
+function interleaved<T>(long: readonly T[], short: readonly T[]): readonly T[] {
+  const between = Math.max(1, Math.floor((short.length * 0.7) / Math.max(1, long.length)));
+  const mixed = long.flatMap((one, index) => [one, ...short.slice(index * between, (index + 1) * between)]);
+  return [...mixed, ...short.slice(long.length * between)];
 }
