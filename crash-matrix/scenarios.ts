@@ -31,7 +31,7 @@ const everywhere: readonly Setting[] = targetKinds.flatMap((target) =>
 const onRedis = everywhere.filter(({ queue }) => queue === "redis");
 
 /** Enough traffic for a fault of a few seconds, and for one of half a minute. */
-const seconds = { hookedOrders: 5, polledOrders: 3, perOrder: 12, gapMs: 300 };
+const seconds = { hookedOrders: 5, polledOrders: 3, perOrder: 12, gapMs: 1000 };
 const halfMinute = { ...seconds, perOrder: 16, gapMs: 2500 };
 const holeMs = 30_000;
 /** Longer than a lease. */
@@ -200,14 +200,14 @@ function shiftClock(offMs: number): Play {
   return async (stage, { target, queue }, seed) => {
     const stores = await stage.freshStores(queue);
     return playWith(stage, { seed, target, stores, shape: seconds }, async (run) => {
-      run.launch();
       const wrong = run.launch({
         nodeOptions: ["--import", stage.clockPreload],
         variables: { CLOCK_OFF_MS: String(offMs) },
       });
-      await atWork(run);
-      // It is killed in the middle, too, so that the one with the right clock takes over what it had.
       await wrong.printed("delivery over");
+      const right = run.launch();
+      await right.printed("delivery over");
+      // In the middle, so that the one with the right clock takes over what it had.
       const missed = cameTooLate(run);
       await wrong.kill9();
       return missed;
