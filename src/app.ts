@@ -208,6 +208,7 @@ async function openDoor(
     bootstrapKey: key,
     webhookAllowHosts: environment.webhookAllowHosts,
     endUsers: desk.endUsers,
+    limits: desk.limits,
   });
   parts.frontDoor = await startFrontDoor({
     engine,

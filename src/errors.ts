@@ -276,7 +276,7 @@ export const errorCatalogue = {
     meaning: "The caller sent more requests than its limit allows.",
     status: 429,
     retry: "retry_after",
-    remedy: "Wait as `Retry-After` says, and keep to what `RateLimit` tells; `server.limits` sets it.",
+    remedy: "Wait as `Retry-After` says, and keep to what `RateLimit` tells; `desk.limits` sets it.",
   },
   internal: {
     meaning: "A fault of ours.",

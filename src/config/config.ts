@@ -51,6 +51,13 @@ export interface ExportConfig {
 
 /** Settings of the built-in Support API. */
 export interface DeskConfig {
+  /** Requests that each caller may send to one process. */
+  readonly limits: {
+    readonly key: RequestLimitConfig;
+    readonly endUser: RequestLimitConfig;
+    /** Of the key of the environment, and of the worker in the same process. */
+    readonly own: RequestLimitConfig;
+  };
   readonly endUsers: {
     /** Origins of web pages that may call `/v1/me`. */
     readonly origins: readonly string[];
@@ -78,6 +85,11 @@ export interface DeskConfig {
     /** Undefined to keep them in the data directory. */
     readonly s3: BucketConfig | undefined;
   };
+}
+
+interface RequestLimitConfig {
+  readonly requests: number;
+  readonly seconds: number;
 }
 
 /** A bucket of an S3-compatible server. */

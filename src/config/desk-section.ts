@@ -100,13 +100,36 @@ const attachments = z.strictObject({
   s3: bucket.optional().describe("Keep attachments in a bucket; in the data directory when absent."),
 });
 
+const limitOf = (requests: number, what: string) =>
+  z
+    .strictObject({
+      requests: z.int().min(1).max(1_000_000_000).describe("How many requests…"),
+      per: duration({ min: "1s", max: "1d" }).describe("…in how long."),
+    })
+    .default({ requests, per: 60_000 })
+    .describe(what);
+
+const limits = z.strictObject({
+  key: limitOf(60_000, "What each API key may send to one process."),
+  endUser: limitOf(600, "What each end user may."),
+  own: limitOf(
+    1_000_000,
+    "What the key of the environment may, which the worker uses; more than a process can answer.",
+  ),
+});
+
 export const deskSchema = z.strictObject({
+  limits: limits.prefault({}).describe("Requests that callers may send; each item of a batch is one."),
   endUsers: endUsers.prefault({}).describe("Customers who use the Support API themselves."),
   attachments: attachments.prefault({}).describe("Files of messages."),
 });
 
 /** The section as the rest of the program takes it. */
-export function toDeskConfig({ endUsers: own, attachments: files }: z.output<typeof deskSchema>): DeskConfig {
+export function toDeskConfig({
+  endUsers: own,
+  attachments: files,
+  limits: most,
+}: z.output<typeof deskSchema>): DeskConfig {
   const { origins, audience, issuer, maxTokenLifetime: maxLifetimeMs } = own;
   const keys = own.keys.map(({ kid, source, ...key }) => ({
     kid,
@@ -116,10 +139,15 @@ export function toDeskConfig({ endUsers: own, attachments: files }: z.output<typ
   }));
   const { maxBytes, types, linkLifetime, s3 } = files;
   return {
+    limits: { key: toLimit(most.key), endUser: toLimit(most.endUser), own: toLimit(most.own) },
     endUsers: {
       origins,
       merchantTokens: keys.length === 0 ? undefined : { audience, issuer, maxLifetimeMs, keys },
     },
     attachments: { maxBytes, types, linkLifetimeMs: linkLifetime, s3 },
   };
+}
+
+function toLimit({ requests, per }: z.output<typeof limits>["key"]): DeskConfig["limits"]["key"] {
+  return { requests, seconds: per / 1000 };
 }

@@ -10,6 +10,8 @@ import { createApiKeys } from "./key.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { createKeyRing } from "./key-ring.ts";
 import { longestLifetimeMs } from "./merchant-token.ts";
+import type { RequestLimits } from "./limit.ts";
+import { createLimiter, usualLimits } from "./limit.ts";
 import { createDeskPlugin } from "./plugin.ts";
 import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
@@ -32,6 +34,8 @@ interface DeskOptions {
   readonly webhookAllowHosts?: readonly string[];
   /** Without it end users have tokens of the desk's own only, and no web page may call it from a browser. */
   readonly endUsers?: EndUserOptions;
+  /** How much each caller may ask in this process; `usualLimits` unless told. */
+  readonly limits?: RequestLimits;
 }
 
 /** The built-in support desk. */
@@ -109,7 +113,7 @@ interface PluginParts {
 }
 
 function openPlugin(
-  { now, endUsers }: DeskOptions,
+  { now, endUsers, limits = usualLimits }: DeskOptions,
   { store, keys, feed, addresses }: PluginParts,
 ): FastifyPluginAsync {
   return createDeskPlugin({
@@ -117,6 +121,7 @@ function openPlugin(
     keys,
     endUsers: createEndUserGate({ store: store.endUsers, merchantTokens: endUsers?.merchantTokens, now }),
     origins: endUsers?.origins ?? [],
+    limiter: createLimiter(limits, now),
     feed,
     ownEvents: createOwnEvents(feed, store.endUsers),
     context: { now, webhookAddresses: addresses },

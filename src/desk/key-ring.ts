@@ -1,6 +1,7 @@
 import { LRUCache } from "lru-cache";
 import { AppError } from "../errors.ts";
 import { hashKey } from "./key.ts";
+import { bootstrapId } from "./scope.ts";
 import { formatObjectId } from "./object-id.ts";
 import type { Caller, Scope } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
@@ -33,7 +34,7 @@ const cacheMs = 5000;
 export function createKeyRing({ store, now, bootstrapKey }: KeyRingOptions): KeyRing {
   const uses = new Map<number, Date>();
   const bootstrapHash = bootstrapKey === undefined ? undefined : hashKey(bootstrapKey).toString("hex");
-  const bootstrap: Caller = { id: "key_bootstrap", name: "bootstrap", scopes: new Set<Scope>(["admin"]) };
+  const bootstrap: Caller = { id: bootstrapId, name: "bootstrap", scopes: new Set<Scope>(["admin"]) };
   // Unknown keys are remembered too, so that guessing does not reach the database each time.
   const cache = new LRUCache<string, Looked>({
     max: 1000,

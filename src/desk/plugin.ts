@@ -16,6 +16,8 @@ import { contactRoutes } from "./route-contact.ts";
 import { wholeContactRoutes } from "./route-contact-whole.ts";
 import { csatRoutes } from "./route-csat.ts";
 import { keyRoutes } from "./route-key.ts";
+import type { Limiter } from "./limit.ts";
+import { limitError } from "./limit.ts";
 import { meRoutes } from "./route-me.ts";
 import { messageRoutes } from "./route-message.ts";
 import { metricRoutes } from "./route-metric.ts";
@@ -56,6 +58,7 @@ interface DeskParts {
   readonly endUsers: AuthenticateEndUser;
   /** Origins of web pages that may call the routes of end users. */
   readonly origins: readonly string[];
+  readonly limiter: Limiter;
   readonly feed: Feed;
   readonly ownEvents: OwnEvents;
   readonly context: WriteContext;
@@ -84,7 +87,14 @@ function corsOptions(origins: readonly string[]): FastifyCorsOptions {
     origin: [...origins],
     methods: ["GET", "POST"],
     allowedHeaders: ["authorization", "content-type", "idempotency-key", "last-event-id"],
-    exposedHeaders: ["x-request-id", "idempotency-replayed", "deskbridge-result", "retry-after"],
+    exposedHeaders: [
+      "x-request-id",
+      "idempotency-replayed",
+      "deskbridge-result",
+      "retry-after",
+      "ratelimit",
+      "ratelimit-policy",
+    ],
     maxAge: 600,
     strictPreflight: true,
   };
@@ -96,19 +106,22 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
     url: path.replaceAll(/\{(\w+)\}/g, ":$1"),
     exposeHeadRoute: false,
     // Before the body is read: a stranger's is not worth the memory.
-    onRequest: async (request) => {
-      request.setDecorator<Caller>(callerKey, await authorize(request, route, parts));
+    onRequest: async (request, reply) => {
+      const caller = await authorize(request, route, parts);
+      request.setDecorator<Caller>(callerKey, caller);
+      const standing = parts.limiter.take(caller);
+      void reply.headers(standing.headers);
+      if (!standing.allowed) throw limitError(standing);
     },
     handler: async (request, reply) => {
       try {
         if ("stream" in route) return await handleStream(route, request, reply, parts);
         const asked = requestOf(request);
-        return sendAnswer(
-          reply,
+        const answer =
           "operation" in route
             ? answerWrite(await parts.store.write(planWrite(route, asked, parts.context)))
-            : await answerRead(route, asked, parts.store),
-        );
+            : await answerRead(route, asked, parts.store);
+        return await sendAnswer(reply, answer);
       } catch (error) {
         throw locateMoved(error, request.url);
       }

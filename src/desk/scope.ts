@@ -13,6 +13,9 @@ export const scopes = [
 
 export type Scope = (typeof scopes)[number];
 
+/** The id of the key from the environment, which the worker of this process uses too. */
+export const bootstrapId = "key_bootstrap";
+
 /** Who sends a request: an API key, or an end user. */
 export interface Caller {
   /** `key_7`, or `key_bootstrap` for the key from the environment; `con_7` for an end user. */

@@ -5,6 +5,7 @@ import { pino } from "pino";
 import type { SupportDesk } from "../../src/desk/desk.ts";
 import { openDesk } from "../../src/desk/desk.ts";
 import type { EndUserOptions } from "../../src/desk/end-user.ts";
+import type { RequestLimits } from "../../src/desk/limit.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { freshDatabase } from "./postgres.ts";
 
@@ -46,6 +47,7 @@ interface StandOptions {
   readonly maxBodyBytes?: number;
   readonly webhookAllowHosts?: readonly string[];
   readonly endUsers?: EndUserOptions;
+  readonly limits?: RequestLimits;
   /** The way to the database, such as through a proxy; straight there unless told. */
   readonly route?: (databaseUrl: string) => Promise<string>;
 }
@@ -62,6 +64,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     bootstrapKey: adminKey,
     webhookAllowHosts: options.webhookAllowHosts ?? [],
     ...(options.endUsers === undefined ? {} : { endUsers: options.endUsers }),
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const server = createHttpServer({ logger, maxBodyBytes });
   await server.register(desk.plugin);
