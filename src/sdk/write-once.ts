@@ -52,8 +52,9 @@ async function once(
   const { effectKey, idempotency, pass } = facts;
   const log = facts.log();
   const step = { effectKey, step: write.step };
-  if (record?.state === "done" && record.object !== undefined) {
-    return { how: "recorded", object: record.object };
+  if (record?.state === "done") {
+    // A person who vouched for the write did not name its object.
+    return { how: "recorded", object: record.object ?? { id: "" } };
   }
   if (record?.state === "sent") {
     const found = await lookUp(write, record, idempotency);
@@ -132,9 +133,10 @@ async function lookUp(
   idempotency: IdempotencySupport,
 ): ReturnType<NonNullable<OnceWrite["find"]>> {
   if (write.find === undefined || idempotency.kind === "none") throw unknown(undefined);
+  // A call may begin as long after its note as the note is not stale.
   const waitMs =
     record.endedAgoMs === undefined
-      ? callMs(idempotency) + lagMs(idempotency) - record.sentAgoMs
+      ? staleNoteMs + callMs(idempotency) + lagMs(idempotency) - record.sentAgoMs
       : lagMs(idempotency) - record.endedAgoMs;
   if (waitMs > 0)
     throw pending("the target cannot tell yet whether an earlier try took effect", waitMs, "lag");

@@ -12,6 +12,7 @@ import { startDeskWorker } from "../support/desk-worker.ts";
 import { flowOf } from "../support/engine.ts";
 import { appendOf, failedFulfillment } from "../support/events.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
+import { createEffectCall } from "../../src/sdk/write-once.ts";
 import { freshDatabase } from "../support/postgres.ts";
 
 const leaseMs = 60_000;
@@ -307,6 +308,26 @@ describe("decisions about dead letters", () => {
     }
     const other = await firstDies(false, "e1");
     expect(await deadLetters.resolve(other.delivery, "done")).toBeUndefined();
+  });
+
+  it("a write that somebody says was done is not sent again", async () => {
+    await append("vouched");
+    const { lease, mail } = await claimOne();
+    const letter = mail[0] as Mail;
+    const intent = { effectKey: "vouched", step: "create", claimHoldsMs: 0 };
+    await ledger.effectLog(lease, letter.delivery).sent(intent);
+    await ledger.settle(lease, [deadOf(letter, { code: "effect_unknown" })], leaseMs);
+    await deadLetters.resolve(letter.delivery, "done");
+    const again = await claimOne();
+    const call = await createEffectCall({
+      effectKey: "vouched",
+      signal: new AbortController().signal,
+      idempotency: { kind: "none" },
+      log: () => ledger.effectLog(again.lease, letter.delivery),
+    });
+    const send = async () => expect.unreachable("sent again");
+    expect(await call.once({ step: "create", send })).toMatchObject({ how: "recorded" });
+    await ledger.settle(again.lease, [settlement(again.mail[0] as Mail)], leaseMs);
   });
 });
 

@@ -177,6 +177,20 @@ describe("a call that waited for its turn", () => {
     expect(await memory.read("k")).toMatchObject([{ state: "done", tries: 2 }]);
   });
 
+  it("is not looked up before one that began as late as it may after its note can be seen", async () => {
+    const clock = { ms: 0 };
+    const log = createEffectMemory(() => clock.ms);
+    // Noted by a process that was killed before or after its call, nobody knows.
+    await log.sent({ effectKey: "k", step: "close", claimHoldsMs: 0 });
+    clock.ms = 31_000;
+    await expect(carryOut(waitingDesk(0, clock), operation, facts(log))).rejects.toMatchObject({
+      code: "effect_pending",
+      retryAfterMs: 2000,
+    });
+    clock.ms = 33_000;
+    expect(await carryOut(waitingDesk(0, clock), operation, facts(log))).toEqual(receipt);
+  });
+
   it("is not made when its lane was lost meanwhile", async () => {
     const log = createEffectMemory();
     const lost = new AppError("lease_lost", "taken over");
