@@ -4,7 +4,6 @@ import type { FaultPlan } from "../test/support/vendor-faults.ts";
 import type { Verdict } from "./judge.ts";
 import { judge } from "./judge.ts";
 import type { TargetKind } from "./setting.ts";
-import { callSeconds } from "./setting.ts";
 import { untilSettled } from "./settlement.ts";
 import type { Stage, Stores } from "./stage.ts";
 import type { Target } from "./target.ts";
@@ -63,7 +62,7 @@ const sentWithinMs = 120_000;
 const settledWithinMs = 150_000;
 
 /** A call that the target acts on late does so after this long: within what it declares. */
-export const lateMs = callSeconds * 1000 * 0.5;
+export const lateMs = 500;
 
 export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   const startedAt = performance.now();
