@@ -135,7 +135,7 @@ async function resolve(
   if (rows[0] === undefined) return undefined;
   // Finishing an effect also lets go of the link that it holds, so that another write may make the object.
   await client.query(
-    "select finish_effect(effect_key, step, tries, $2::smallint, null) from effect where delivery = $1 and state = 2",
+    "select finish_effect(connection, effect_key, step, tries, $2::smallint, null) from effect where delivery = $1 and state = 2",
     [delivery, effectStates[as]],
   );
   return rows[0];

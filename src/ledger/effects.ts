@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Pool } from "pg";
 import type { RemoteObject } from "../sdk/desk.ts";
 import type { EffectIntent, EffectLog, EffectRecord, EffectState, IntentAnswer } from "../sdk/effect-log.ts";
@@ -25,7 +26,7 @@ export function createEffects({ durable, relaxed, guarded }: EffectsOptions) {
   const reads = createBatcher({
     ...shared,
     parallel: 2,
-    run: (keys: readonly string[]) => guarded(() => readEffects(relaxed, keys)),
+    run: (asked: readonly Asked[]) => guarded(() => readEffects(relaxed, asked)),
   });
   const intents = createBatcher({
     ...shared,
@@ -36,26 +37,46 @@ export function createEffects({ durable, relaxed, guarded }: EffectsOptions) {
     guarded(async () => void (await relaxed.query(text, [...values])));
 
   return (lease: Lease, delivery: number): EffectLog => ({
-    read: (effectKey) => reads.submit(effectKey),
+    read: (effectKey) => reads.submit({ target: lease.target, effectKey }),
     sent: (intent) => intents.submit({ ...intent, lease: lease as OwnedLease, delivery }),
     done: ({ effectKey, step, tries }, object) =>
-      relaxedly(finishText, [effectKey, step, tries, stateNumbers.done, JSON.stringify(object)]),
+      relaxedly(finishText, [
+        lease.target,
+        effectKey,
+        step,
+        tries,
+        stateNumbers.done,
+        JSON.stringify(object),
+      ]),
     planned: ({ effectKey, step, tries }) =>
-      relaxedly(finishText, [effectKey, step, tries, stateNumbers.planned, null]),
-    ended: ({ effectKey, step, tries }) => relaxedly(endedText, [effectKey, step, tries]),
-    link: (kind, key) => guarded(() => readLink(relaxed, [lease.target, kind, key])),
-    setLink: (kind, key, object) => relaxedly(setLinkText, [lease.target, kind, key, JSON.stringify(object)]),
+      relaxedly(finishText, [lease.target, effectKey, step, tries, stateNumbers.planned, null]),
+    ended: ({ effectKey, step, tries }) => relaxedly(endedText, [lease.target, effectKey, step, tries]),
+    link: (kind, key) => guarded(() => readLink(relaxed, [lease.target, kind, digestOf(key)])),
+    setLink: (kind, key, object, seen) =>
+      relaxedly(setLinkText, [lease.target, kind, digestOf(key), JSON.stringify(object), seen ?? null]),
   });
 }
 
-const finishText = "select finish_effect($1, $2, $3, $4::smallint, $5::json)";
+/** What stands for a key in the tables: a key may be somebody's e-mail address, and links are kept for good. */
+function digestOf(key: string): string {
+  return createHash("sha256").update(key).digest("hex");
+}
+
+const finishText = "select finish_effect($1, $2, $3, $4, $5::smallint, $6::json)";
 const endedText = `
-update effect set ended_at = clock_timestamp() where effect_key = $1 and step = $2 and tries = $3`;
+update effect set ended_at = clock_timestamp() where connection = $1 and effect_key = $2 and step = $3 and tries = $4`;
 const setLinkText = `
 insert into link (connection, kind, key, object) values ($1, $2, $3, $4)
-on conflict (connection, kind, key) do update set object = excluded.object, updated_at = clock_timestamp()`;
+on conflict (connection, kind, key) do update set object = excluded.object, updated_at = clock_timestamp()
+where link.object is null or link.object->>'id' = $5`;
+
+interface Asked {
+  readonly target: string;
+  readonly effectKey: string;
+}
 
 interface EffectRow {
+  readonly connection: string;
   readonly effect_key: string;
   readonly step: string;
   readonly state: number;
@@ -66,17 +87,20 @@ interface EffectRow {
 }
 
 const readText = `
-select effect_key, step, state, object, tries, extract(epoch from clock_timestamp() - sent_at)::float8 * 1000 as sent_ms,
+select connection, effect_key, step, state, object, tries, extract(epoch from clock_timestamp() - sent_at)::float8 * 1000 as sent_ms,
   extract(epoch from clock_timestamp() - ended_at)::float8 * 1000 as ended_ms
 from effect where effect_key = any ($1)`;
 
 async function readEffects(
   pool: Pool,
-  keys: readonly string[],
+  asked: readonly Asked[],
 ): Promise<readonly (readonly EffectRecord[])[]> {
-  const { rows } = await pool.query<EffectRow>({ name: "effects", text: readText, values: [keys] });
+  const values = [asked.map(({ effectKey }) => effectKey)];
+  const { rows } = await pool.query<EffectRow>({ name: "effects", text: readText, values });
   const byKey = Map.groupBy(rows, (row) => row.effect_key);
-  return keys.map((key) => (byKey.get(key) ?? []).map(toRecord));
+  return asked.map(({ target, effectKey }) =>
+    (byKey.get(effectKey) ?? []).filter(({ connection }) => connection === target).map(toRecord),
+  );
 }
 
 function toRecord({ step, state, object, tries, sent_ms, ended_ms }: EffectRow): EffectRecord {
@@ -114,7 +138,7 @@ async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonl
       items.map((item) => item.lease.owner),
       items.map((item) => item.lease.fence),
       items.map((item) => item.claims?.kind ?? null),
-      items.map((item) => item.claims?.key ?? null),
+      items.map((item) => (item.claims === undefined ? null : digestOf(item.claims.key))),
       items.map((item) => item.claims?.replaces ?? null),
       items.map((item) => item.claimHoldsMs),
     ],

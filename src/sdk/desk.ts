@@ -50,7 +50,10 @@ export interface OnceOutcome {
 /** Which object on the target a key of ours names: durable, shared by all processes. */
 export interface Links {
   readonly get: (kind: string, key: string) => Promise<RemoteObject | undefined>;
-  /** Notes an object that was found on the target or took another's place there. */
+  /**
+   * Notes an object that was found on the target or took another's place there. Left alone when the key has come to name something else since
+   * this operation got it: what was found is older news then.
+   */
   readonly set: (kind: string, key: string, object: RemoteObject) => Promise<void>;
 }
 

@@ -59,5 +59,11 @@ export interface EffectLog {
   /** The call is over and may have taken effect. */
   readonly ended: (step: EffectTry) => Promise<void>;
   readonly link: (kind: string, key: string) => Promise<RemoteObject | undefined>;
-  readonly setLink: (kind: string, key: string, object: RemoteObject) => Promise<void>;
+  /** Changes nothing when the key has come to name another object than the one with the id that was `seen`, or than none. */
+  readonly setLink: (
+    kind: string,
+    key: string,
+    object: RemoteObject,
+    seen: string | undefined,
+  ) => Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { AppError, toAppError } from "../errors.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { EffectCall, IdempotencySupport, OnceOutcome, OnceWrite } from "./desk.ts";
+import type { EffectCall, IdempotencySupport, Links, OnceOutcome, OnceWrite } from "./desk.ts";
 import { currentCallContext, runWithCallContext } from "./call-context.ts";
 import type { EffectIntent, EffectLog, EffectRecord, IntentAnswer } from "./effect-log.ts";
 
@@ -33,9 +33,23 @@ export async function createEffectCall(facts: OnceFacts): Promise<EffectCall> {
     signal,
     once: (write) => (idempotency.kind === "key" ? send(write) : once(write, byStep.get(write.step), facts)),
     begun: (step) => (byStep.get(step)?.state ?? "planned") !== "planned",
-    links: {
-      get: (kind, key) => log().link(kind, key),
-      set: (kind, key, object) => log().setLink(kind, key, object),
+    links: createLinks(log),
+  };
+}
+
+function createLinks(log: () => EffectLog): Links {
+  const seen = new Map<string, string | undefined>();
+  const placeOf = (kind: string, key: string): string => `${kind}\n${key}`;
+  return {
+    get: async (kind, key) => {
+      const object = await log().link(kind, key);
+      seen.set(placeOf(kind, key), object?.id);
+      return object;
+    },
+    set: async (kind, key, object) => {
+      const place = placeOf(kind, key);
+      await log().setLink(kind, key, object, seen.get(place));
+      seen.set(place, object.id);
     },
   };
 }

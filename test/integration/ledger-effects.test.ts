@@ -128,7 +128,7 @@ describe.each([
   it("names the old object until the one that replaces it is made", async () => {
     const log = await open();
     const [effect, key] = [randomUUID(), randomUUID()];
-    await log.setLink("ticket", key, { id: "old" });
+    await log.setLink("ticket", key, { id: "old" }, undefined);
     expect(await log.sent(intentOf(randomUUID(), key))).toMatchObject({
       kind: "taken",
       object: { id: "old" },
@@ -140,6 +140,38 @@ describe.each([
     await log.sent(intentOf(effect, key, "old"));
     await log.done({ effectKey: effect, step: "create", tries: 2 }, { id: "new" });
     expect(await log.link("ticket", key)).toEqual({ id: "new" });
+  });
+
+  it("lets a claim go when its effect has another key by now", async () => {
+    const log = await open();
+    const [effect, wrong, right] = [randomUUID(), randomUUID(), randomUUID()];
+    await log.sent(intentOf(effect, wrong));
+    expect(await log.sent(intentOf(effect, right))).toEqual({ kind: "noted", tries: 2 });
+    expect(await log.sent(intentOf(randomUUID(), wrong))).toMatchObject({ kind: "noted" });
+    await log.done({ effectKey: effect, step: "create", tries: 2 }, { id: "7" });
+    expect(await log.link("ticket", wrong)).toBeUndefined();
+    expect(await log.link("ticket", right)).toEqual({ id: "7" });
+  });
+
+  it("names an object that was found unless the key came to name another one meanwhile", async () => {
+    const log = await open();
+    const key = randomUUID();
+    await log.setLink("ticket", key, { id: "first" }, undefined);
+    await log.setLink("ticket", key, { id: "survivor" }, "first");
+    await log.setLink("ticket", key, { id: "late" }, "first");
+    await log.setLink("ticket", key, { id: "late" }, undefined);
+    expect(await log.link("ticket", key)).toEqual({ id: "survivor" });
+    expect(await log.sent(intentOf(randomUUID(), key, "first"))).toMatchObject({ kind: "taken" });
+  });
+
+  it("gives an effect the object that its key was found to name, and lets go of the claim", async () => {
+    const log = await open();
+    const [effect, key] = [randomUUID(), randomUUID()];
+    await log.sent(intentOf(effect, key));
+    await log.setLink("ticket", key, { id: "found" }, undefined);
+    const taken = { kind: "taken", object: { id: "found" } };
+    expect(await log.sent(intentOf(effect, key))).toEqual(taken);
+    expect(await log.sent(intentOf(randomUUID(), key, "found"))).toMatchObject({ kind: "noted" });
   });
 
   it("hands a claim on that was held for too long", async () => {
@@ -166,6 +198,58 @@ describe("the record of effects in PostgreSQL", () => {
     expect(await log.sent(intentOf(effect, effect))).toEqual({ kind: "lost" });
     expect(await log.read(effect)).toEqual([]);
     expect(await log.link("ticket", effect)).toBeUndefined();
+  });
+
+  it("knows an effect on one target from the same effect on another", async () => {
+    const lane = await lease();
+    const delivery = lane.mail[0]!.delivery;
+    const effect = randomUUID();
+    const log = ledger.effectLog(lane.lease, delivery);
+    await log.sent(intentOf(effect));
+    await log.done({ effectKey: effect, step: "create", tries: 1 }, { id: "7" });
+    const order = randomUUID();
+    await ledger.append(appendOf(failedFulfillment(order, order), { target: "other" }));
+    const claim = await ledger.claim("other", [`order/${order}`], 60_000);
+    if (claim.kind !== "leased" || claim.lanes[0] === undefined) throw new Error("no lane was leased");
+    const other = ledger.effectLog(claim.lanes[0].lease, delivery);
+    expect(await other.read(effect)).toEqual([]);
+    expect(await other.sent(intentOf(effect))).toEqual({ kind: "noted", tries: 1 });
+    expect(await log.read(effect)).toMatchObject([{ state: "done", object: { id: "7" } }]);
+  });
+
+  it("keeps no key as it is", async () => {
+    const log = await openLog();
+    const key = `customer:${randomUUID()}@example.com`;
+    await log.sent(intentOf(randomUUID(), key));
+    const { rows } = await ledger.pool.query(
+      "select 1 from link l, effect e where l.key like 'customer:%' or e.link_key like 'customer:%'",
+    );
+    expect(rows).toEqual([]);
+  });
+
+  it("claims a key that another effect lets go of at the same moment", async () => {
+    // Between its two looks at the row, a claim of this key waits for us.
+    const { pool } = ledger;
+    const [first, second, key] = [randomUUID(), randomUUID(), randomUUID()];
+    const [one, other] = [await openLog(), await openLog()];
+    await one.sent(intentOf(first, key));
+    await pool.query(`create function wait_here() returns trigger language plpgsql as
+      $$ begin perform pg_advisory_xact_lock(4711); return null; end $$`);
+    await pool.query("create trigger wait after insert on link execute function wait_here()");
+    const gate = await pool.connect();
+    await gate.query("select pg_advisory_lock(4711)");
+    const claimed = other.sent(intentOf(second, key));
+    await expect
+      .poll(
+        async () => (await pool.query("select 1 from pg_locks where objid = 4711 and not granted")).rowCount,
+      )
+      .toBe(1);
+    await one.planned({ effectKey: first, step: "create", tries: 1 });
+    await gate.query("select pg_advisory_unlock(4711)");
+    gate.release();
+    expect(await claimed).toMatchObject({ kind: "noted" });
+    await pool.query("drop trigger wait on link");
+    expect(await one.sent(intentOf(first, key))).toEqual({ kind: "busy" });
   });
 
   it("settles many claims to the same keys from several lanes at once, one object a key", async () => {

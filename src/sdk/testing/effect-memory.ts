@@ -23,16 +23,18 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
   const links = new Map<string, Link>();
   const idOf = ({ effectKey, step }: EffectStep): string => `${effectKey}\n${step}`;
   const linkOf = (kind: string, key: string): string => `${kind}\n${key}`;
+  const free = (id: string, { kind, key }: LinkClaim, object?: RemoteObject): void => {
+    const link = links.get(linkOf(kind, key));
+    if (link?.holder !== id) return;
+    link.holder = undefined;
+    if (object !== undefined) link.object = object;
+  };
   const finish = (step: EffectTry, state: EffectState, object?: RemoteObject): void => {
     const entry = entries.get(idOf(step));
     if (entry === undefined || entry.tries !== step.tries) return;
     entry.state = state;
     if (object !== undefined) entry.object = object;
-    if (entry.claims === undefined) return;
-    const link = links.get(linkOf(entry.claims.kind, entry.claims.key));
-    if (link?.holder !== idOf(step)) return;
-    link.holder = undefined;
-    if (object !== undefined) link.object = object;
+    if (entry.claims !== undefined) free(idOf(step), entry.claims, object);
   };
   return {
     read: async (effectKey) =>
@@ -47,10 +49,15 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
         const isOurs = link.holder === id;
         const isHeld = link.holder !== undefined && now() - link.heldAt <= claimHoldsMs;
         if (!isOurs && isHeld) return { kind: "busy" };
-        if (!isOurs && link.object !== undefined && link.object.id !== claims.replaces) {
+        if (link.object !== undefined && link.object.id !== claims.replaces) {
+          free(id, claims);
           return { kind: "taken", object: link.object };
         }
         links.set(place, { object: link.object, holder: id, heldAt: now() });
+      }
+      const earlier = entries.get(id)?.claims;
+      if (earlier?.kind !== claims?.kind || earlier?.key !== claims?.key) {
+        if (earlier !== undefined) free(id, earlier);
       }
       const tries = (entries.get(id)?.tries ?? 0) + 1;
       entries.set(id, { step: step.step, tries, state: "sent", sentAt: now(), ...(claims && { claims }) });
@@ -63,7 +70,11 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
       if (entry?.tries === step.tries) entry.endedAt = now();
     },
     link: async (kind, key) => links.get(linkOf(kind, key))?.object,
-    setLink: async (kind, key, object) => void links.set(linkOf(kind, key), { object, heldAt: 0 }),
+    setLink: async (kind, key, object, seen) => {
+      const link = links.get(linkOf(kind, key)) ?? { heldAt: 0 };
+      if (link.object !== undefined && link.object.id !== seen) return;
+      links.set(linkOf(kind, key), { ...link, object });
+    },
   };
 }
 
@@ -86,6 +97,9 @@ export function keyedCall(effectKey: string, signal: AbortSignal = new AbortCont
     signal,
     once: async ({ send }) => ({ how: "sent", object: await send() }),
     begun: () => false,
-    links: { get: link, set: setLink },
+    links: {
+      get: link,
+      set: async (kind, key, object) => setLink(kind, key, object, (await link(kind, key))?.id),
+    },
   };
 }
