@@ -50,7 +50,7 @@ export function createSupportApi({ url, key }: SupportApiOptions) {
       const last = !repeatable || attempt === tries;
       let waitMs = 200 * 2 ** attempt;
       try {
-        const answer = await fetch(url + request.path, init(key, request));
+        const answer = await fetch(new URL(request.path, url), init(key, request));
         const body = (await answer.json()) as Json;
         if (answer.ok)
           return { status: answer.status, result: answer.headers.get("deskbridge-result"), body: body as T };

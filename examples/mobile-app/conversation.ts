@@ -85,7 +85,10 @@ export class Conversation {
   async #request(method: string, path: string, details: Details): Promise<Response> {
     for (let isFirst = true; ; isFirst = false) {
       this.#token ??= this.#options.fetchToken();
-      const answer = await fetch(this.#options.deskUrl + path, init(method, await this.#token, details));
+      const answer = await fetch(
+        new URL(path, this.#options.deskUrl),
+        init(method, await this.#token, details),
+      );
       if (answer.ok) return answer;
       // A token lives for an hour; the next one is asked for when the desk no longer takes it.
       this.#token = undefined;

@@ -106,7 +106,7 @@ describe("a survey after the purchase", () => {
       const body = JSON.stringify(answer);
       const signature = createHmac("sha256", signedWith).update(body).digest("hex");
       const sent = await fetch(receiver.url, { method: "POST", body, headers: { "x-signature": signature } });
-      return [sent.status, (await sent.json()) as unknown];
+      return [sent.status, await sent.json()];
     };
   }
 
