@@ -3,7 +3,7 @@ import { AppError } from "../errors.ts";
 import type { AuthenticateEndUser } from "./end-user.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { CallerKind, Route } from "./route.ts";
-import type { Caller } from "./scope.ts";
+import type { Caller, Scope } from "./scope.ts";
 import { mayUse } from "./scope.ts";
 
 interface Gates {
@@ -23,10 +23,14 @@ export async function authorize(request: FastifyRequest, route: Route, gates: Ga
   if (key === undefined)
     throw new AppError("unauthorized", "send an API key as `Authorization: Bearer <key>`");
   const caller = await gates.keys.authenticate(key);
-  if (route.scope !== null && !mayUse(caller, route.scope)) {
-    throw new AppError("forbidden", `the API key ${caller.id} lacks the scope ${route.scope}`);
-  }
+  requireScope(caller, route.scope);
   return caller;
+}
+
+/** Throws `forbidden` for an API key without the scope. */
+export function requireScope(caller: Caller, scope: Scope | null): void {
+  if (scope === null || mayUse(caller, scope)) return;
+  throw new AppError("forbidden", `the API key ${caller.id} lacks the scope ${scope}`);
 }
 
 function bearer(request: FastifyRequest, longest: number): string | undefined {

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Logger } from "pino";
+import type { AttachmentOptions, Attachments } from "./attachments.ts";
+import { createAttachments } from "./attachments.ts";
 import type { EndUserOptions } from "./end-user.ts";
 import { createEndUserGate } from "./end-user.ts";
 import { createOwnEvents } from "./end-user-feed.ts";
@@ -34,6 +36,8 @@ interface DeskOptions {
   readonly webhookAllowHosts?: readonly string[];
   /** Without it end users have tokens of the desk's own only, and no web page may call it from a browser. */
   readonly endUsers?: EndUserOptions;
+  /** Without it the routes of attachments are refused. */
+  readonly attachments?: AttachmentOptions;
   /** How much each caller may ask in this process; `usualLimits` unless told. */
   readonly limits?: RequestLimits;
 }
@@ -81,11 +85,19 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
     feed.wake();
     // So that a test or a retry need not wait for the sweeper.
     if (operation.includes("webhook")) sending?.renew();
+    if (operation === "erase_contact") void sweep();
   });
+  const attachments =
+    options.attachments && createAttachments({ ...options.attachments, store, logger, now });
+  const sweep = async (): Promise<void> => {
+    await attachments?.sweep().catch((error: unknown) => {
+      logger.warn({ err: error }, "files could not be removed; it is tried again");
+    });
+  };
   const keyRing = createKeyRing({ store, now, bootstrapKey });
-  const upkeep = startUpkeep({ store, keyRing, logger, now });
+  const upkeep = startUpkeep({ store, keyRing, sweep, logger, now });
   return {
-    plugin: openPlugin(options, { store, keys: keyRing, feed, addresses }),
+    plugin: openPlugin(options, { store, keys: keyRing, feed, addresses, attachments }),
     keys: createApiKeys(store, keyRing.forget),
     maintain: upkeep.maintain,
     sendWebhooks: async (how) => {
@@ -98,6 +110,7 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
       feed.close();
       try {
         await keyRing.flush();
+        await attachments?.close();
       } finally {
         await store.close();
       }
@@ -110,11 +123,12 @@ interface PluginParts {
   readonly keys: KeyRing;
   readonly feed: Feed;
   readonly addresses: WebhookAddresses;
+  readonly attachments: Attachments | undefined;
 }
 
 function openPlugin(
   { now, endUsers, limits = usualLimits }: DeskOptions,
-  { store, keys, feed, addresses }: PluginParts,
+  { store, keys, feed, addresses, attachments }: PluginParts,
 ): FastifyPluginAsync {
   return createDeskPlugin({
     store,
@@ -124,24 +138,26 @@ function openPlugin(
     limiter: createLimiter(limits, now),
     feed,
     ownEvents: createOwnEvents(feed, store.endUsers),
-    context: { now, webhookAddresses: addresses },
+    context: { now, webhookAddresses: addresses, attachments },
   });
 }
 
 interface UpkeepParts {
   readonly store: DeskStore;
   readonly keyRing: KeyRing;
+  readonly sweep: () => Promise<void>;
   readonly logger: Logger;
   readonly now: () => number;
 }
 
 /** What is done by the clock, until it is stopped. */
-function startUpkeep({ store, keyRing, logger, now }: UpkeepParts): Pick<SupportDesk, "maintain"> & {
+function startUpkeep({ store, keyRing, sweep, logger, now }: UpkeepParts): Pick<SupportDesk, "maintain"> & {
   readonly stop: () => void;
 } {
   const maintain = async (): Promise<void> => {
     await keyRing.flush();
     await store.foldMetrics(foldBatch);
+    await sweep();
     await store.endUsers.prune(new Date(now()), new Date(now() - longestLifetimeMs));
     await store.pruneIdempotency(new Date(now() - idempotencyWindowSeconds * 1000), pruneBatch);
   };
@@ -166,6 +182,11 @@ function announcing(store: DeskStore, onWritten: (request: Write) => void): Desk
     write: async (request) => {
       const written = await store.write(request);
       onWritten(request);
+      return written;
+    },
+    writeMany: async (requests) => {
+      const written = await store.writeMany(requests);
+      for (const request of requests) onWritten(request);
       return written;
     },
   };

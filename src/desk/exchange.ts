@@ -19,6 +19,8 @@ export interface RouteRequest {
     readonly "if-none-match"?: string | undefined;
   };
   readonly caller: Caller;
+  /** Where the client reached this server; empty unless told. */
+  readonly origin?: string;
 }
 
 /** What a route answers: JSON and the headers that are the route's own, in lower case. */
@@ -36,6 +38,7 @@ export function parseCall(route: Route, request: RouteRequest): Call<unknown, un
     // A body that may be left out whole is written as {}.
     body: route.body === undefined ? undefined : parsePart(route.body, request.body ?? {}, "body"),
     caller: request.caller,
+    origin: request.origin ?? "",
   };
 }
 
@@ -44,8 +47,9 @@ export async function answerRead(
   route: ReadRoute,
   request: RouteRequest,
   store: DeskStore,
+  context: WriteContext,
 ): Promise<RouteAnswer> {
-  const { body, version } = await route.read(parseCall(route, request), store);
+  const { body, version } = await route.read(parseCall(route, request), store, context);
   if (version === undefined) return { status: 200, headers: {}, body };
   const etag = formatEtag(version);
   const isKnown = request.headers["if-none-match"] === etag;
@@ -92,6 +96,6 @@ export function answerWrite({ status, result, message, version, body, replayed }
  * All API keys share one space of idempotency keys: a write stays one write when the key it was sent with is renewed. Each end user has one of
  * their own: nobody is ever shown what another was answered.
  */
-function keySpaceOf({ id, endUser }: Caller): string {
+export function keySpaceOf({ id, endUser }: Caller): string {
   return endUser === undefined ? "api" : id;
 }

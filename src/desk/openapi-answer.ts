@@ -18,7 +18,7 @@ const problems = {
   422: { name: "IdempotencyMismatch", codes: ["idempotency_mismatch"] },
   429: { name: "RateLimited", codes: ["rate_limited"] },
   500: { name: "Internal", codes: ["internal"] },
-  503: { name: "Unavailable", codes: ["ledger_unavailable"] },
+  503: { name: "Unavailable", codes: ["ledger_unavailable", "storage_unavailable"] },
 } as const satisfies Readonly<
   Record<number, { readonly name: string; readonly codes: readonly ErrorCode[] }>
 >;
@@ -31,7 +31,7 @@ const whole = /^\/v1\/(?:me\/)?(?:tickets|contacts)\/(?:\{id\}|by-ref\/)/;
 /** The statuses besides successes that a route may answer with. */
 export function problemStatusesOf(route: Route | RouteFacts): readonly ProblemStatus[] {
   const { method, path } = route;
-  if (route.caller === "anyone") return [400, 500];
+  if (route.caller === "anyone") return "file" in route ? [400, 403, 404, 500, 503] : [400, 500];
   const writes = method !== "GET";
   const wanted: Readonly<Record<ProblemStatus, boolean>> = {
     308: whole.test(path),
@@ -44,7 +44,7 @@ export function problemStatusesOf(route: Route | RouteFacts): readonly ProblemSt
     412: "versioned" in route && route.versioned,
     413: writes,
     415: writes,
-    422: writes,
+    422: writes && !("maxBatchBytes" in route),
     429: true,
     500: true,
     503: true,

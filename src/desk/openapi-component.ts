@@ -1,5 +1,7 @@
 import { z } from "zod";
 import * as identity from "./identity.ts";
+import * as attachment from "./schema-attachment.ts";
+import * as batch from "./schema-batch.ts";
 import * as change from "./schema-change.ts";
 import * as contact from "./schema-contact.ts";
 import * as contactWhole from "./schema-contact-whole.ts";
@@ -14,6 +16,8 @@ import * as webhook from "./schema-webhook.ts";
 
 /** The modules whose schemas have names in the document: those of the objects that they export. */
 const modules: readonly Readonly<Record<string, unknown>>[] = [
+  attachment,
+  batch,
   change,
   contact,
   contactWhole,

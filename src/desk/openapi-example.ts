@@ -43,6 +43,7 @@ const message = {
   html: null,
   attachments: [],
   refs: [],
+  in_reply_to: null,
   created_at: at,
 };
 
@@ -141,6 +142,17 @@ const examples: Readonly<Record<string, unknown>> = {
     time_zone: "Europe/Berlin",
     hours: { monday: [["09:00", "17:00"]] },
     holidays: ["2026-12-25"],
+  },
+  NewBatch: {
+    requests: [
+      {
+        method: "PUT",
+        path: "/v1/contacts/by-ref/crm/7",
+        body: { email: "ada@example.com" },
+        headers: { idempotency_key: "sync-7" },
+      },
+      { method: "POST", path: "/v1/tickets/tkt_1/tags", body: { add: ["vip"] } },
+    ],
   },
   NewClientToken: { contact_id: "con_1", ttl_seconds: 3600 },
   NewOwnTicket: { message: { text: "Where is my parcel?" } },

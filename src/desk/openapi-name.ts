@@ -23,7 +23,7 @@ interface Noun {
 }
 
 /** Words that end in s and mean one thing. */
-const noPlurals: ReadonlySet<string> = new Set(["business-hours", "metrics"]);
+const noPlurals: ReadonlySet<string> = new Set(["business-hours", "metrics", "content"]);
 
 /**
  * The stable name of an operation, made of its method and address alone: `listTickets`, `getTicketByRef`, `mergeContact`. Two routes with one name

@@ -16,12 +16,14 @@ const kinds: Readonly<Record<string, ObjectKind>> = {
   webhooks: "webhook",
   deliveries: "delivery",
   identities: "identity",
+  attachments: "attachment",
+  "client-tokens": "client token",
 };
 
 /** An operation of the document: all that its route's row says. */
 export function operationOf(route: Route | RouteFacts, book: SchemaBook): JsonSchema {
   const parameters = [...pathParameters(route.path), ...queryParameters(route, book), ...headersOf(route)];
-  const body = route.body === undefined ? {} : { requestBody: requestBodyOf(route.body, book) };
+  const body = requestBodyOf(route, book);
   const statuses = problemStatusesOf(route);
   const successes = Object.entries(route.answers).map(([status, schema]) => [
     status,
@@ -34,9 +36,10 @@ export function operationOf(route: Route | RouteFacts, book: SchemaBook): JsonSc
     description: descriptionOf(route),
     security: securityOf(route),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...body,
+    ...(body === undefined ? {} : { requestBody: body }),
     responses: {
       ...Object.fromEntries(successes),
+      ...("file" in route ? { 200: fileAnswer } : {}),
       ...(isCacheable(route) ? { 304: unchangedOf(route) } : {}),
       ...Object.fromEntries(statuses.map((status) => [status, problemReference(status)])),
     },
@@ -60,7 +63,9 @@ function descriptionOf(route: Route | RouteFacts): string {
   const { caller, scope } = route;
   const who =
     caller === "anyone"
-      ? "Takes no key."
+      ? "file" in route
+        ? "Takes no key: the address is signed, and runs out."
+        : "Takes no key."
       : caller === "end_user"
         ? "For end users: reaches what belongs to the token's contact."
         : scope === null
@@ -72,13 +77,18 @@ function descriptionOf(route: Route | RouteFacts): string {
       : "";
   const streamed =
     "stream" in route ? " Answers Server-Sent Events; the schema is that of one event's `data`." : "";
-  return who + repeated + streamed;
+  return who + repeated + streamed + ("maxBatchBytes" in route ? batched : "");
 }
 
 function hasVersion(route: Route | RouteFacts): boolean {
   const schema = route.answers[200];
   return "read" in route && schema instanceof z.ZodObject && "version" in schema.shape;
 }
+
+const batched =
+  " Each request is carried out as if it had come by itself: with this key's scopes, with its own idempotency key, refused alone. " +
+  "Streams, uploads, batches and routes of end users cannot be in it. With an `Idempotency-Key` of its own, a batch gives each write without one " +
+  "a key made of it and the write's place.";
 
 /** Whether `If-None-Match` is looked at. */
 function isCacheable(route: Route | RouteFacts): boolean {
@@ -87,6 +97,7 @@ function isCacheable(route: Route | RouteFacts): boolean {
 
 function headersOf(route: Route | RouteFacts): readonly JsonSchema[] {
   const names: string[] = [];
+  if ("maxBatchBytes" in route || "upload" in route) names.push("IdempotencyKey");
   if ("operation" in route && route.repeated !== true) names.push("IdempotencyKey");
   if ("operation" in route && route.versioned === true) names.push("IfMatch");
   if (isCacheable(route)) names.push("IfNoneMatch");
@@ -135,7 +146,22 @@ function queryParameters({ query }: RouteFacts, book: SchemaBook): readonly Json
   }));
 }
 
-function requestBodyOf(body: z.ZodType, book: SchemaBook): JsonSchema {
+/** Bytes of any type. */
+const anyFile: JsonSchema = { "*/*": { schema: { description: "the bytes of the file" } } };
+
+const fileAnswer: JsonSchema = {
+  description: "The file, to be saved: it is never shown as a page.",
+  headers: {
+    ...commonHeadersOf("anyone"),
+    "Content-Disposition": { schema: { type: "string" }, example: 'attachment; filename="receipt.pdf"' },
+  },
+  content: anyFile,
+};
+
+function requestBodyOf(route: Route | RouteFacts, book: SchemaBook): JsonSchema | undefined {
+  if ("upload" in route) return { required: true, content: anyFile };
+  const { body } = route;
+  if (body === undefined) return undefined;
   // What may be left out whole is taken as {}.
   const required = !body.safeParse({}).success;
   return { required, content: { "application/json": { schema: book.input(body) } } };
@@ -154,7 +180,7 @@ function successOf(
     headers: {
       ...commonHeadersOf(route.caller),
       ...(versioned ? { ETag: headerReference("ETag") } : {}),
-      ...("operation" in route ? writeHeaders : {}),
+      ...("operation" in route || "upload" in route ? writeHeaders : {}),
     },
     content: { [type]: { schema: book.output(schema) } },
   };

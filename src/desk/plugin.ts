@@ -1,6 +1,7 @@
 import type { FastifyCorsOptions } from "@fastify/cors";
 import { fastifyCors as cors } from "@fastify/cors";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import type { Attachments } from "./attachments.ts";
 import { authorize, callerKindOf } from "./authorize.ts";
 import type { AuthenticateEndUser } from "./end-user.ts";
 import type { OwnEvents } from "./end-user-feed.ts";
@@ -9,8 +10,12 @@ import type { RouteAnswer, RouteRequest } from "./exchange.ts";
 import { answerRead, answerWrite, parseCall, planWrite } from "./exchange.ts";
 import { locateMoved } from "./found.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { Route, StreamRoute, WriteContext } from "./route.ts";
+import type { FileRoute, Route, StreamRoute, UploadRoute, WriteContext } from "./route.ts";
+import { attachmentRoutes, requireAttachments } from "./route-attachment.ts";
+import { answerBatch, batchRoutes } from "./route-batch.ts";
 import { changeRoutes } from "./route-change.ts";
+import type { FindRoute } from "./route-finder.ts";
+import { createRouteFinder } from "./route-finder.ts";
 import { clientTokenRoutes } from "./route-client-token.ts";
 import { contactRoutes } from "./route-contact.ts";
 import { wholeContactRoutes } from "./route-contact-whole.ts";
@@ -29,6 +34,7 @@ import { wholeTicketRoutes } from "./route-ticket-whole.ts";
 import { webhookRoutes } from "./route-webhook.ts";
 import type { Caller } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
+import { answerUpload, sendFile, takeStreams } from "./transfer.ts";
 
 /** Every route of the Support API, with the schemas of what it takes and answers. */
 export const routes: readonly Route[] = [
@@ -46,6 +52,8 @@ export const routes: readonly Route[] = [
   ...webhookRoutes,
   ...clientTokenRoutes,
   ...meRoutes,
+  ...attachmentRoutes,
+  ...batchRoutes,
 ];
 
 const callerKey = "deskCaller";
@@ -62,19 +70,25 @@ interface DeskParts {
   readonly feed: Feed;
   readonly ownEvents: OwnEvents;
   readonly context: WriteContext;
+  readonly findRoute: FindRoute;
 }
 
 /** The Support API as a plugin of the HTTP server, under `/v1`. */
-export function createDeskPlugin(parts: DeskParts): FastifyPluginAsync {
+export function createDeskPlugin(options: Omit<DeskParts, "findRoute">): FastifyPluginAsync {
+  const parts: DeskParts = { ...options, findRoute: createRouteFinder(routes) };
   return async (server: FastifyInstance) => {
     server.decorateRequest(callerKey);
     // Streams have no end of their own: the server would wait for them.
     server.addHook("preClose", async () => parts.feed.close());
     const own = routes.filter((route) => callerKindOf(route) === "end_user");
-    for (const route of routes) if (!own.includes(route)) addRoute(server, route, route.path, parts);
+    await addRoutes(
+      server,
+      routes.filter((route) => !own.includes(route)),
+      parts,
+    );
     const addOwn = async (inner: FastifyInstance): Promise<void> => {
       if (parts.origins.length > 0) await inner.register(cors, corsOptions(parts.origins));
-      for (const route of own) addRoute(inner, route, route.path.slice(ownPrefix.length), parts);
+      await addRoutes(inner, own, parts);
     };
     await server.register(addOwn, { prefix: ownPrefix });
     await server.register(createOpenApiPlugin(routes));
@@ -100,13 +114,29 @@ function corsOptions(origins: readonly string[]): FastifyCorsOptions {
   };
 }
 
+/** Those that take files read their bodies otherwise than the others. */
+async function addRoutes(server: FastifyInstance, rows: readonly Route[], parts: DeskParts): Promise<void> {
+  const add = (to: FastifyInstance, takesFiles: boolean): void => {
+    for (const route of rows.filter((row) => "upload" in row === takesFiles)) {
+      addRoute(to, route, route.path.slice(server.prefix.length), parts);
+    }
+  };
+  add(server, false);
+  await server.register(async (inner) => {
+    takeStreams(inner);
+    add(inner, true);
+  });
+}
+
 function addRoute(server: FastifyInstance, route: Route, path: string, parts: DeskParts): void {
   server.route({
     method: route.method,
     url: path.replaceAll(/\{(\w+)\}/g, ":$1"),
     exposeHeadRoute: false,
+    ...("maxBatchBytes" in route ? { bodyLimit: route.maxBatchBytes } : {}),
     // Before the body is read: a stranger's is not worth the memory.
     onRequest: async (request, reply) => {
+      if (callerKindOf(route) === "anyone") return;
       const caller = await authorize(request, route, parts);
       request.setDecorator<Caller>(callerKey, caller);
       const standing = parts.limiter.take(caller);
@@ -116,12 +146,12 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
     handler: async (request, reply) => {
       try {
         if ("stream" in route) return await handleStream(route, request, reply, parts);
-        const asked = requestOf(request);
-        const answer =
-          "operation" in route
-            ? answerWrite(await parts.store.write(planWrite(route, asked, parts.context)))
-            : await answerRead(route, asked, parts.store);
-        return await sendAnswer(reply, answer);
+        const asked = requestOf(request, parts);
+        if ("file" in route) return await sendFile(route, asked, reply, keepOf(parts));
+        if ("upload" in route) {
+          return await sendAnswer(reply, await answerUpload(route, request, asked, keepOf(parts)));
+        }
+        return await sendAnswer(reply, await answerOf(route, asked, request.id, parts));
       } catch (error) {
         throw locateMoved(error, request.url);
       }
@@ -129,10 +159,35 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
   });
 }
 
-function requestOf(request: FastifyRequest): RouteRequest {
+async function answerOf(
+  route: Exclude<Route, StreamRoute | UploadRoute | FileRoute>,
+  asked: RouteRequest,
+  requestId: string,
+  parts: DeskParts,
+): Promise<RouteAnswer> {
+  if ("maxBatchBytes" in route) return answerBatch(asked, requestId, parts);
+  if ("read" in route) return answerRead(route, asked, parts.store, parts.context);
+  return answerWrite(await parts.store.write(planWrite(route, asked, parts.context)));
+}
+
+function keepOf({ context: { attachments } }: DeskParts): Attachments {
+  return requireAttachments(attachments);
+}
+
+function requestOf(request: FastifyRequest, { context }: DeskParts): RouteRequest {
   const { method, url, query, body, headers } = request;
   const caller = request.getDecorator<Caller>(callerKey);
-  return { method, url, params: request.params as Record<string, string>, query, body, headers, caller };
+  const origin = context.attachments?.publicUrl ?? `${request.protocol}://${request.host}`;
+  return {
+    method,
+    url,
+    params: request.params as Record<string, string>,
+    query,
+    body,
+    headers,
+    caller,
+    origin,
+  };
 }
 
 function sendAnswer(reply: FastifyReply, { status, headers, body }: RouteAnswer): FastifyReply {
@@ -144,11 +199,18 @@ async function handleStream(
   route: StreamRoute,
   request: FastifyRequest,
   reply: FastifyReply,
-  { feed, ownEvents, context: { now } }: DeskParts,
+  parts: DeskParts,
 ): Promise<FastifyReply> {
+  const { feed, ownEvents, context } = parts;
+  const { now } = context;
   const header = request.headers["last-event-id"];
   const lastEventId = Array.isArray(header) ? header[0] : header;
-  const stream = route.stream(parseCall(route, requestOf(request)), { feed, ownEvents, lastEventId, now });
+  const stream = route.stream(parseCall(route, requestOf(request, parts)), {
+    feed,
+    ownEvents,
+    lastEventId,
+    now,
+  });
   return (
     reply
       .type("text/event-stream; charset=utf-8")

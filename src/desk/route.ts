@@ -1,5 +1,7 @@
 import type { Readable } from "node:stream";
 import type { z } from "zod";
+import type { LinkQuery } from "./attachment-link.ts";
+import type { Attachments } from "./attachments.ts";
 import type { OwnEvents } from "./end-user-feed.ts";
 import type { Feed } from "./feed.ts";
 import type { StoreInput } from "./input.ts";
@@ -14,6 +16,8 @@ export interface Call<Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly caller: Caller;
+  /** Where the client reached this server, such as `https://desk.example`; empty where that is not known. */
+  readonly origin: string;
 }
 
 /** What a read answers: JSON, and the object's version where it has one. */
@@ -51,15 +55,34 @@ export interface WriteRoute extends RouteFacts {
   readonly input: (call: Call<unknown, unknown>, context: WriteContext) => StoreInput;
 }
 
-/** What routes that write may ask besides the request. */
+/** What routes may ask besides the request. */
 export interface WriteContext {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Undefined in a process that keeps none. */
+  readonly attachments: Attachments | undefined;
   readonly webhookAddresses: WebhookAddresses;
 }
 
 export interface ReadRoute extends RouteFacts {
-  readonly read: (call: Call<unknown, unknown>, store: DeskStore) => Promise<ReadAnswer>;
+  readonly read: (
+    call: Call<unknown, unknown>,
+    store: DeskStore,
+    context: WriteContext,
+  ) => Promise<ReadAnswer>;
+}
+
+/** A route whose body is the bytes of a file, of any type. */
+export interface UploadRoute extends RouteFacts {
+  readonly upload: (call: Call<unknown, unknown>) => { readonly filename: string };
+}
+
+/** A route that answers the bytes of a file, to whoever has an address that was signed for it. */
+export interface FileRoute extends RouteFacts {
+  readonly file: (call: Call<unknown, unknown>) => {
+    readonly attachment: number;
+    readonly link: LinkQuery;
+  };
 }
 
 /** A route that answers Server-Sent Events for as long as the client stays. Its `answers` are what the `data` of one event is. */
@@ -77,7 +100,13 @@ export interface StreamSource {
   readonly now: () => number;
 }
 
-export type Route = ReadRoute | WriteRoute | StreamRoute;
+/** The route that carries out requests to other routes. */
+export interface BatchRoute extends RouteFacts {
+  /** The largest body that it takes, in bytes. */
+  readonly maxBatchBytes: number;
+}
+
+export type Route = ReadRoute | WriteRoute | StreamRoute | BatchRoute | UploadRoute | FileRoute;
 
 type Output<T extends z.ZodType | undefined> = T extends z.ZodType ? z.output<T> : undefined;
 
@@ -99,10 +128,28 @@ export function readRoute<Q extends z.ZodType | undefined = undefined>(
   route: Typed<
     ReadRoute,
     "read",
-    (call: Call<Output<Q>, undefined>, store: DeskStore) => Promise<ReadAnswer>
+    (call: Call<Output<Q>, undefined>, store: DeskStore, context: WriteContext) => Promise<ReadAnswer>
   > & { readonly query?: Q },
 ): Route {
   return route as unknown as ReadRoute;
+}
+
+/** Declares a route that takes files in; the types of its query come from its schema. */
+export function uploadRoute<Q extends z.ZodType | undefined = undefined>(
+  route: Typed<UploadRoute, "upload", (call: Call<Output<Q>, undefined>) => { readonly filename: string }> & {
+    readonly query?: Q;
+  },
+): Route {
+  return route as unknown as UploadRoute;
+}
+
+/** Declares a route that hands files out; the types of its query come from its schema. */
+export function fileRoute<Q extends z.ZodType | undefined = undefined>(
+  route: Typed<FileRoute, "file", (call: Call<Output<Q>, undefined>) => ReturnType<FileRoute["file"]>> & {
+    readonly query?: Q;
+  },
+): Route {
+  return route as unknown as FileRoute;
 }
 
 /** Declares a route that streams; the types of its query come from its schema. */

@@ -21,7 +21,8 @@ interface DatabaseFault {
   readonly detail?: unknown;
 }
 
-function toStoreError(error: unknown): AppError {
+/** What the database raised as an `AppError`. */
+export function toStoreError(error: unknown): AppError {
   const { code, message, detail } = (error ?? {}) as DatabaseFault;
   if (typeof code !== "string") return toLedgerError(error);
   const ours = codeByState[code];

@@ -1,6 +1,9 @@
+import type { AppError } from "../../errors.ts";
 import { migrate } from "../../ledger/migrate.ts";
 import { openPool } from "../../ledger/pool.ts";
 import type { FeedPosition } from "../change.ts";
+import type { AttachmentStore } from "./attachments.ts";
+import { createAttachmentStore } from "./attachments.ts";
 import type { ChangePage, ChangeRequest } from "./changes.ts";
 import { feedEnd, readChanges } from "./changes.ts";
 import type { EndUserStore } from "./end-users.ts";
@@ -19,11 +22,13 @@ import { searchTickets } from "./search.ts";
 import type { WebhookStore } from "./webhooks.ts";
 import { createWebhookStore } from "./webhooks.ts";
 import type { Write, Written } from "./write.ts";
-import { pruneIdempotency, write } from "./write.ts";
+import { pruneIdempotency, write, writeMany } from "./write.ts";
 
 /** The Support API's tables. Every method throws `ledger_unavailable` when the database does not answer. */
 export interface DeskStore {
   readonly write: (request: Write) => Promise<Written>;
+  /** Several writes in one transaction, each with its answer or its error; throws, with nothing written, where the whole was broken off. */
+  readonly writeMany: (requests: readonly Write[]) => Promise<readonly (Written | AppError)[]>;
   readonly find: (lookup: Lookup, values: readonly (string | number)[]) => Promise<Found | undefined>;
   readonly list: (query: ListQuery) => Promise<Page>;
   /** A list of tickets that has `words`. */
@@ -32,6 +37,7 @@ export interface DeskStore {
   readonly feedEnd: () => Promise<FeedPosition>;
   readonly webhooks: WebhookStore;
   readonly endUsers: EndUserStore;
+  readonly attachments: AttachmentStore;
   readonly readMetrics: (request: MetricRequest) => Promise<MetricFigures>;
   /** Folds what was written since into the figures by day, `batch` changes at a time; returns how many tickets that were. */
   readonly foldMetrics: (batch: number) => Promise<number>;
@@ -82,6 +88,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
   }
   return {
     write: (request) => write(pool, request),
+    writeMany: (requests) => writeMany(pool, requests),
     find: (lookup, values) => find(pool, lookup, values),
     list: (query) => listPage(pool, query),
     searchTickets: (query, words) => searchTickets(pool, query, words),
@@ -89,6 +96,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     feedEnd: () => feedEnd(pool),
     webhooks: createWebhookStore(pool),
     endUsers: createEndUserStore(pool),
+    attachments: createAttachmentStore(pool),
     readMetrics: (request) => readMetrics(pool, request),
     foldMetrics: (batch) => foldMetrics(pool, batch),
     insertKey: (key) => insertKey(pool, key),

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import { AppError } from "../../errors.ts";
-import { guarded } from "./fault.ts";
+import { guarded, toStoreError } from "./fault.ts";
 
 /** The functions behind the `write` function of the migrations. */
 export type WriteOperation =
@@ -33,7 +33,8 @@ export type WriteOperation =
   | "revoke_client_token"
   | "open_own_ticket"
   | "add_own_message"
-  | "rate_own_ticket";
+  | "rate_own_ticket"
+  | "create_attachment";
 
 export interface Write {
   readonly operation: WriteOperation;
@@ -73,6 +74,37 @@ export async function write(pool: Pool, { operation, input, actor, idempotency }
   const [written] = rows;
   if (written === undefined) throw new AppError("internal", `the operation ${operation} brought no answer`);
   return written;
+}
+
+interface BatchRow extends Written {
+  readonly place: number;
+  readonly fault: string | null;
+  readonly fault_message: string | null;
+  readonly fault_detail: string | null;
+}
+
+/**
+ * Carries out several writes in one transaction, one after the other; each of its own accord: one that is refused is its error in the answer, and
+ * the others stand. Throws, with nothing written, where the database broke off the whole.
+ */
+export async function writeMany(
+  pool: Pool,
+  requests: readonly Write[],
+): Promise<readonly (Written | AppError)[]> {
+  const items = requests.map(({ operation, input, actor, idempotency }) => ({
+    operation,
+    input,
+    actor,
+    scope: idempotency?.scope,
+    key: idempotency?.key,
+    hash: idempotency?.hash.toString("hex"),
+  }));
+  const text = "select * from write_many($1::jsonb)";
+  const values = [JSON.stringify(items)];
+  const { rows } = await guarded(() => pool.query<BatchRow>({ name: "desk-write-many", text, values }));
+  return rows.map(({ place: _place, fault, fault_message: message, fault_detail: detail, ...written }) =>
+    fault === null ? written : toStoreError({ code: fault, message, detail }),
+  );
 }
 
 const pruneText = `
