@@ -43,8 +43,10 @@ async function run(options: MatrixOptions): Promise<void> {
     process.stderr.write("\n");
     process.stdout.write(`${tableOf(report)}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    if (options.publish) publish(report);
-    if (!hasFailed(report)) return;
+    if (!hasFailed(report)) {
+      if (options.publish) publish(report);
+      return;
+    }
     process.stderr.write(`something went wrong; the same again: --seed ${options.seed}\n`);
     process.exitCode = 1;
   } finally {

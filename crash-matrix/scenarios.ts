@@ -199,14 +199,14 @@ async function freezeWorker(stage: Stage, { target, queue }: Setting, seed: stri
 function shiftClock(offMs: number): Play {
   return async (stage, { target, queue }, seed) => {
     const stores = await stage.freshStores(queue);
-    return playWith(stage, { seed, target, stores, shape: seconds }, async (run) => {
+    return playWith(stage, { seed, target, stores, shape: halfMinute }, async (run) => {
       const wrong = run.launch({
         nodeOptions: ["--import", stage.clockPreload],
         variables: { CLOCK_OFF_MS: String(offMs) },
       });
       await wrong.printed("delivery over");
       const right = run.launch();
-      await right.printed("delivery over");
+      await right.printed("deskbridge is up");
       // In the middle, so that the one with the right clock takes over what it had.
       const missed = cameTooLate(run);
       await wrong.kill9();
