@@ -81,13 +81,14 @@ interface EffectRow {
   readonly step: string;
   readonly state: number;
   readonly object: RemoteObject | null;
+  readonly place: RemoteObject | null;
   readonly tries: number;
   readonly sent_ms: number;
   readonly ended_ms: number | null;
 }
 
 const readText = `
-select connection, effect_key, step, state, object, tries, extract(epoch from clock_timestamp() - sent_at)::float8 * 1000 as sent_ms,
+select connection, effect_key, step, state, object, place, tries, extract(epoch from clock_timestamp() - sent_at)::float8 * 1000 as sent_ms,
   extract(epoch from clock_timestamp() - ended_at)::float8 * 1000 as ended_ms
 from effect where effect_key = any ($1)`;
 
@@ -103,7 +104,7 @@ async function readEffects(
   );
 }
 
-function toRecord({ step, state, object, tries, sent_ms, ended_ms }: EffectRow): EffectRecord {
+function toRecord({ step, state, object, place, tries, sent_ms, ended_ms }: EffectRow): EffectRecord {
   const name = states[state] ?? "sent";
   return {
     step,
@@ -111,19 +112,21 @@ function toRecord({ step, state, object, tries, sent_ms, ended_ms }: EffectRow):
     tries,
     sentAgoMs: name === "planned" ? 0 : sent_ms,
     ...(object === null ? {} : { object }),
+    ...(place === null ? {} : { place }),
     ...(ended_ms === null ? {} : { endedAgoMs: ended_ms }),
   };
 }
 
 interface NotedRow {
-  readonly place: number;
+  readonly item: number;
   readonly answer: IntentAnswer["kind"];
   readonly object: RemoteObject | null;
   readonly tries: number | null;
 }
 
 const noteText = `
-select place, answer, object, tries from note_effects($1, $2, $3, $4, $5, $6, $7, $8::text[], $9::text[], $10::text[], $11::float8[])`;
+select item, answer, object, tries
+from note_effects($1, $2, $3, $4, $5, $6, $7, $8::text[], $9::text[], $10::text[], $11::float8[], $12::json[])`;
 
 async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonly IntentAnswer[]> {
   const { rows } = await pool.query<NotedRow>({
@@ -141,11 +144,12 @@ async function noteEffects(pool: Pool, items: readonly Noted[]): Promise<readonl
       items.map((item) => (item.claims === undefined ? null : digestOf(item.claims.key))),
       items.map((item) => item.claims?.replaces ?? null),
       items.map((item) => item.claimHoldsMs),
+      items.map((item) => (item.place === undefined ? null : JSON.stringify(item.place))),
     ],
   });
-  const byPlace = new Map(rows.map((row) => [row.place, row]));
+  const byItem = new Map(rows.map((row) => [row.item, row]));
   return items.map((_, index): IntentAnswer => {
-    const row = byPlace.get(index + 1);
+    const row = byItem.get(index + 1);
     if (row?.answer === "taken" && row.object !== null) return { kind: "taken", object: row.object };
     if (row?.answer === "noted" && row.tries !== null) return { kind: "noted", tries: row.tries };
     return { kind: row?.answer === "busy" ? "busy" : "lost" };

@@ -24,8 +24,10 @@ export interface OnceWrite {
   readonly step: string;
   /** Makes the write; called when it is certain that no earlier try has taken effect. */
   readonly send: () => Promise<RemoteObject>;
-  /** What the target holds of an earlier try, oldest first. Absent where it cannot be found again. */
-  readonly find?: () => Promise<readonly RemoteObject[]>;
+  /** The object that the write adds to, such as a message's ticket. */
+  readonly place?: RemoteObject;
+  /** What the target holds of an earlier try, oldest first. Absent where it cannot be found again. `place` is the earlier try's. */
+  readonly find?: (place: RemoteObject | undefined) => Promise<readonly RemoteObject[]>;
   /** For a write that makes the object that a key of ours names: no other write makes one for the same key meanwhile. */
   readonly claims?: LinkClaim;
 }

@@ -11,6 +11,8 @@ export interface EffectRecord {
   readonly step: string;
   readonly state: EffectState;
   readonly object?: RemoteObject;
+  /** The object that it was to add to. */
+  readonly place?: RemoteObject;
   /** How many times it was noted as sent. */
   readonly tries: number;
   /** How long ago the call was begun, in milliseconds of the log's own clock; 0 for one that was never sent. */
@@ -33,6 +35,7 @@ export interface EffectTry extends EffectStep {
 /** A write that is about to be sent. */
 export interface EffectIntent extends EffectStep {
   readonly claims?: LinkClaim;
+  readonly place?: RemoteObject;
   /** After how long another effect's claim to the key may be taken over, in milliseconds since its call was begun. */
   readonly claimHoldsMs: number;
 }

@@ -29,7 +29,7 @@ type TicketOpen = OperationInput<"ticket.open">;
 export interface NewTicket extends Omit<TicketOpen, "onClosed"> {
   /** The ticket that this one follows up, closed for good. */
   readonly followUpOf: RemoteTicket | undefined;
-  /** The effect key: sent as an idempotency key where the desk takes one. */
+  /** The effect key: goes with the first message, so that `saidWith` finds it there, and as an idempotency key where the desk takes one. */
   readonly marker: string;
 }
 

@@ -57,30 +57,49 @@ interface Located {
   readonly matches?: number;
 }
 
-async function locate(
+/** The ticket that the link names, without a search. */
+async function followLink(
   actions: TicketActions,
   key: string,
   { links, signal }: EffectCall,
+): Promise<Pick<Located, "ticket" | "gone">> {
+  const known = await links.get("ticket", key);
+  if (known === undefined) return { ticket: undefined };
+  const ticket = await actions.read(known.id, signal);
+  if (ticket === undefined || isElsewhere(known, ticket)) return { ticket: undefined, gone: known.id };
+  // Merged on the desk: the key names the ticket that is left.
+  if (ticket.id !== known.id) await links.set("ticket", key, plain(ticket));
+  return { ticket };
+}
+
+/** The connection's settings name another account by now, where the id is that of somebody else's ticket. */
+function isElsewhere(known: RemoteObject, ticket: RemoteTicket): boolean {
+  if (known.url === undefined || ticket.url === undefined) return false;
+  return URL.parse(known.url)?.origin !== URL.parse(ticket.url)?.origin;
+}
+
+async function locate(
+  actions: TicketActions,
+  key: string,
+  call: EffectCall,
   requester?: TicketOpen["requester"],
 ): Promise<Located> {
-  const known = await links.get("ticket", key);
-  if (known !== undefined) {
-    const ticket = await actions.read(known.id, signal);
-    if (ticket !== undefined) {
-      // Merged on the desk: the key names the ticket that is left.
-      if (ticket.id !== known.id) await links.set("ticket", key, plain(ticket));
-      return { ticket };
-    }
-  }
-  const found = (await actions.find(key, signal, requester)).filter((ticket) => ticket.id !== known?.id);
-  // Of tickets that are done with, the newest: it may be the follow-up of the others.
-  const ticket = found.find(({ standing }) => standing === "open") ?? found.at(-1);
-  if (ticket !== undefined) await links.set("ticket", key, plain(ticket));
+  const linked = await followLink(actions, key, call);
+  if (linked.ticket !== undefined) return linked;
+  const { gone } = linked;
+  const found = (await actions.find(key, call.signal, requester)).filter((ticket) => ticket.id !== gone);
+  const ticket = preferred(found);
+  if (ticket !== undefined) await call.links.set("ticket", key, plain(ticket));
   return {
     ticket,
-    ...(known === undefined ? {} : { gone: known.id }),
+    ...(gone === undefined ? {} : { gone }),
     ...(found.length > 1 ? { matches: found.length } : {}),
   };
+}
+
+/** Of tickets that are done with, the newest: it may be the follow-up of the others. */
+function preferred(found: readonly RemoteTicket[]): RemoteTicket | undefined {
+  return found.find(({ standing }) => standing === "open") ?? found.at(-1);
 }
 
 async function mustLocate(
@@ -106,46 +125,65 @@ async function openTicket(
 ): Promise<EffectReceipt> {
   const appends = call.begun("message");
   // What an earlier try began is gone on with: by now its own ticket may be what the key names.
-  if (call.begun("create") && !appends) return create(actions, input, call, "create", undefined);
+  if (call.begun("create") && !appends) {
+    const { gone } = await followLink(actions, input.key, call);
+    return create(actions, input, call, { step: "create", replaces: gone });
+  }
   const { ticket, gone, matches } = await locate(actions, input.key, call, input.requester);
-  if (call.begun("follow-up") && !appends) return followUp(actions, input, call, ticket);
-  if (ticket === undefined) return create(actions, input, call, "create", gone);
+  if (call.begun("follow-up") && !appends) return create(actions, input, call, following(ticket));
+  if (ticket === undefined) return create(actions, input, call, { step: "create", replaces: gone });
   if (ticket.standing !== "open" && !appends) {
     if (input.onClosed === "ignore") return receipt("ignored", "ticket", ticket);
     if (input.onClosed === "followUp" || ticket.standing === "closed") {
-      return followUp(actions, input, call, ticket);
+      const last = await lastFollowUp(actions, input, call, ticket);
+      if (last.standing !== "open") return create(actions, input, call, following(last));
+      return append(actions, last, input, call);
     }
   }
   return append(actions, ticket, input, call, matches);
 }
 
-async function followUp(
+/** One that is open by now was made by another effect, and is not followed up. */
+function following(ticket: RemoteTicket | undefined): Making {
+  const over = ticket?.standing === "open" ? undefined : ticket;
+  return { step: "follow-up", replaces: over?.id, followUpOf: over };
+}
+
+/** The link may not know of a follow-up yet whose maker was cut off: the desk is asked before another one is made. */
+async function lastFollowUp(
   actions: TicketActions,
-  input: TicketOpen,
-  call: EffectCall,
-  closed: RemoteTicket | undefined,
-): Promise<EffectReceipt> {
-  return create(actions, input, call, "follow-up", closed?.id, closed);
+  { key, requester }: TicketOpen,
+  { links, signal }: EffectCall,
+  ticket: RemoteTicket,
+): Promise<RemoteTicket> {
+  const found = await actions.find(key, signal, requester);
+  const later = preferred(found.slice(found.findIndex(({ id }) => id === ticket.id) + 1));
+  // Where the search does not show the ticket itself, it cannot tell what came after it.
+  if (later === undefined || !found.some(({ id }) => id === ticket.id)) return ticket;
+  await links.set("ticket", key, plain(later));
+  return later;
+}
+
+/** A ticket to be made: what for, and which one it takes the place of. */
+interface Making {
+  readonly step: "create" | "follow-up";
+  readonly replaces: string | undefined;
+  readonly followUpOf?: RemoteTicket | undefined;
 }
 
 async function create(
   actions: TicketActions,
   input: TicketOpen,
   call: EffectCall,
-  step: "create" | "follow-up",
-  replaces: string | undefined,
-  followUpOf?: RemoteTicket,
+  { step, replaces, followUpOf }: Making,
 ): Promise<EffectReceipt> {
   const { onClosed: _, ...facts } = input;
   const { signal, effectKey } = call;
   const made = await call.once({
     step,
     send: () => actions.create({ ...facts, followUpOf, marker: effectKey }, signal),
-    find: async () => {
-      const found = await actions.find(input.key, signal, input.requester);
-      // Oldest first: those before the ticket that is followed up are of earlier times.
-      return found.slice(found.findIndex(({ id }) => id === replaces) + 1).map(plain);
-    },
+    ...(replaces === undefined ? {} : { place: { id: replaces } }),
+    find: (place) => findMade(actions, input, call, place?.id),
     claims: { kind: "ticket", key: input.key, ...(replaces === undefined ? {} : { replaces }) },
   });
   if (made.how === "taken") {
@@ -156,6 +194,34 @@ async function create(
   const result = step === "create" ? "created" : "followed_up";
   const replayed = made.how === "sent" ? {} : { replayed: true };
   return { ...receipt(result, "ticket", made.object, made.matches), ...replayed };
+}
+
+/**
+ * The tickets that this effect has made. One of the key without its message was made by another meanwhile, who took over after a long silence:
+ * the key names it from now on, and the message goes there.
+ */
+async function findMade(
+  actions: TicketActions,
+  { key, requester }: TicketOpen,
+  { effectKey, links, signal }: EffectCall,
+  replaces: string | undefined,
+): Promise<readonly RemoteObject[]> {
+  const found = await actions.find(key, signal, requester);
+  // Oldest first: those before the ticket that is replaced are of earlier times.
+  const recent = found.slice(
+    Math.max(
+      0,
+      found.findIndex(({ id }) => id === replaces),
+    ),
+  );
+  const own: RemoteObject[] = [];
+  for (const ticket of recent) {
+    const said = await actions.saidWith(ticket, effectKey, signal);
+    if (said.length > 0) own.push(plain(ticket));
+  }
+  const other = preferred(recent);
+  if (own.length === 0 && other !== undefined) await links.set("ticket", key, plain(other));
+  return own;
 }
 
 async function append(
@@ -196,9 +262,27 @@ async function add(
   const { how, object } = await once({
     step: "message",
     send: () => actions.say(ticket, { ...message, marker: effectKey, reopens }, signal),
-    find: () => actions.saidWith(ticket, effectKey, signal),
+    place: plain(ticket),
+    find: (place) => findSaid(actions, ticket, place ?? ticket, { effectKey, signal }),
   });
   return { object, replayed: how !== "sent" };
+}
+
+/** An earlier try may have said it on another ticket, which the key named before it was merged or followed up. What was deleted is not there. */
+async function findSaid(
+  actions: TicketActions,
+  ticket: RemoteTicket,
+  place: RemoteObject,
+  { effectKey, signal }: Pick<EffectCall, "effectKey" | "signal">,
+): Promise<readonly RemoteObject[]> {
+  if (place.id === ticket.id) return actions.saidWith(ticket, effectKey, signal);
+  if (isElsewhere(place, ticket)) return [];
+  try {
+    return await actions.saidWith({ ...place, standing: "closed" }, effectKey, signal);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "target_not_found") return [];
+    throw error;
+  }
 }
 
 function receipt(result: EffectResult, kind: string, object: RemoteObject, matches?: number): EffectReceipt {

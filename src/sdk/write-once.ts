@@ -82,6 +82,7 @@ async function once(
   const intent: EffectIntent = {
     ...step,
     ...(write.claims === undefined ? {} : { claims: write.claims }),
+    ...(write.place === undefined ? {} : { place: write.place }),
     claimHoldsMs: callMs(idempotency) + lagMs(idempotency) + claimReserveMs,
   };
   const answer = await log.sent(intent);
@@ -154,7 +155,7 @@ async function lookUp(
       : lagMs(idempotency) - record.endedAgoMs;
   if (waitMs > 0)
     throw pending("the target cannot tell yet whether an earlier try took effect", waitMs, "lag");
-  return write.find();
+  return write.find(record.place);
 }
 
 function callMs(idempotency: IdempotencySupport): number {

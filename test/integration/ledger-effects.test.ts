@@ -93,9 +93,11 @@ describe.each([
     const log = await open();
     const effect = randomUUID();
     await log.sent(intentOf(effect));
-    await log.sent({ ...intentOf(effect), step: "message" });
+    await log.sent({ ...intentOf(effect), step: "message", place: { id: "t" } });
     await log.done({ effectKey: effect, step: "message", tries: 1 }, { id: "m" });
-    const states = (await log.read(effect)).map(({ step, state }) => [step, state]);
+    const records = await log.read(effect);
+    expect(records.find(({ step }) => step === "message")?.place).toEqual({ id: "t" });
+    const states = records.map(({ step, state }) => [step, state]);
     expect(states.toSorted()).toEqual([
       ["create", "sent"],
       ["message", "done"],

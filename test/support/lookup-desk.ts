@@ -16,8 +16,8 @@ export interface HeldTicket {
   deleted?: boolean;
 }
 
-/** What happens to the next write: refused before it acts, or done with its answer lost. */
-export type WriteFault = "refused" | "unreached" | "lost" | "nonsense";
+/** What happens to the next write: refused before it acts, lost on its way without a word, or done with its answer lost. */
+export type WriteFault = "refused" | "unreached" | "dropped" | "lost" | "nonsense";
 
 /** A desk in memory without idempotency keys: what was written can only be looked up. */
 export interface LookupDesk {
@@ -32,24 +32,34 @@ export interface LookupDesk {
 const faultErrors: Readonly<Record<WriteFault, AppError>> = {
   refused: new AppError("target_rejected", "refused"),
   unreached: new AppError("target_unavailable", "no connection", { details: { reason: "ECONNREFUSED" } }),
+  dropped: new AppError("target_timeout", "no complete answer in time"),
   lost: new AppError("target_unavailable", "the answer was lost"),
   nonsense: new AppError("target_protocol", "success with a nonsense body"),
 };
 
-export function createLookupDesk(lagSeconds = 5, callSeconds = 30): LookupDesk {
+export function createLookupDesk(lagSeconds = 5, callSeconds = 30, account = "acme"): LookupDesk {
   const tickets: HeldTicket[] = [];
   const faults: (WriteFault | undefined)[] = [];
   const calls: string[] = [];
   let ids = 0;
   const write = async <T>(act: () => T): Promise<T> => {
     const fault = faults.shift();
-    if (fault === "refused" || fault === "unreached") throw faultErrors[fault];
+    if (fault === "refused" || fault === "unreached" || fault === "dropped") throw faultErrors[fault];
     const result = act();
     if (fault !== undefined) throw faultErrors[fault];
     return result;
   };
-  const held = (id: string): HeldTicket => tickets.find((ticket) => ticket.id === id) as HeldTicket;
-  const show = ({ id, standing }: HeldTicket): RemoteTicket => ({ id, number: id, standing });
+  const held = (id: string): HeldTicket => {
+    const found = tickets.find((ticket) => ticket.id === id);
+    if (found === undefined) throw new AppError("target_not_found", "no such ticket");
+    return found;
+  };
+  const show = ({ id, standing }: HeldTicket): RemoteTicket => ({
+    id,
+    number: id,
+    url: `https://${account}.example.com/${id}`,
+    standing,
+  });
   const newId = (): string => String((ids += 1));
   const actions: TicketActions = {
     find: async (key) => {
@@ -58,7 +68,8 @@ export function createLookupDesk(lagSeconds = 5, callSeconds = 30): LookupDesk {
     },
     read: async (id) => {
       calls.push("read");
-      const ticket = held(id);
+      const ticket = tickets.find((one) => one.id === id);
+      if (ticket === undefined) return undefined;
       if (ticket.mergedInto !== undefined) return show(held(ticket.mergedInto));
       return ticket.deleted === true ? undefined : show(ticket);
     },
@@ -69,7 +80,7 @@ export function createLookupDesk(lagSeconds = 5, callSeconds = 30): LookupDesk {
         const id = newId();
         const facts = { id, key, subject, followUpOf: followUpOf?.id, tags: new Set<string>() };
         tickets.push({ ...facts, messages, standing: "open" });
-        return { id, number: id };
+        return { id, number: id, url: show(held(id)).url as string };
       });
     },
     say: async ({ id }, { text, marker, reopens }) => {

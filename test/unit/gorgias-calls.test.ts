@@ -48,7 +48,7 @@ it.each(rows)("%s costs %i calls on Gorgias", async (_, calls, run) => {
 
 it.each([
   ["reopen", 3],
-  ["followUp", 2],
+  ["followUp", 3],
   ["ignore", 1],
 ] as const)("a repeat on a closed ticket with %s costs %i calls on Gorgias", async (onClosed, calls) => {
   const bench = await openGorgiasBench();

@@ -24,10 +24,20 @@ function opening(facts: Partial<TicketOpen> = {}): TicketOpen {
   };
 }
 
+const created = {
+  result: "created",
+  kind: "ticket",
+  id: "2",
+  number: "2",
+  url: "https://acme.example.com/2",
+};
+
 /** Runs operations on one desk with one record of effects; `clock.ms` is that record's time. */
-function bench(lookup: LookupDesk = createLookupDesk()) {
-  const clock = { ms: 0 };
-  const log = createEffectMemory(() => clock.ms);
+function bench(
+  lookup: LookupDesk = createLookupDesk(),
+  clock = { ms: 0 },
+  log = createEffectMemory(() => clock.ms),
+) {
   const { desk } = lookup;
   const call = (effectKey: string) =>
     createEffectCall({
@@ -39,6 +49,7 @@ function bench(lookup: LookupDesk = createLookupDesk()) {
   return {
     ...lookup,
     clock,
+    log,
     open: async (effectKey: string, facts: Partial<TicketOpen> = {}): Promise<EffectReceipt> =>
       desk.operations["ticket.open"]!(opening(facts), await call(effectKey)),
     note: async (effectKey: string, message = "A note."): Promise<EffectReceipt> =>
@@ -54,7 +65,7 @@ function bench(lookup: LookupDesk = createLookupDesk()) {
 describe("ticket.open on a desk that can only be asked", () => {
   it("opens a ticket, and a repeat lands on it", async () => {
     const { open, tickets, calls } = bench();
-    expect(await open("a")).toEqual({ result: "created", kind: "ticket", id: "2", number: "2" });
+    expect(await open("a")).toEqual(created);
     expect(calls).toEqual(["find", "create"]);
     expect(await open("b", { message: "Again." })).toMatchObject({ result: "appended", id: "2" });
     // The link is known by now: no search, one read, one write.
@@ -81,7 +92,7 @@ describe("ticket.open on a desk that can only be asked", () => {
       const { open, tickets, faults } = bench();
       faults.push(fault);
       await expect(open("a")).rejects.toBeInstanceOf(AppError);
-      expect(await open("a")).toEqual({ result: "created", kind: "ticket", id: "2", number: "2" });
+      expect(await open("a")).toEqual(created);
       expect(tickets).toHaveLength(1);
     }
   });
@@ -153,10 +164,120 @@ describe("ticket.open on a desk that can only be asked", () => {
     ]);
   });
 
-  it("makes each effect happen exactly once, whatever faults and repeats there are", async () => {
-    const fault = fc.option(fc.constantFrom<WriteFault>("refused", "unreached", "lost", "nonsense"), {
+  it("says its message on the ticket that another effect made after a long silence of the first", async () => {
+    const { open, tickets, faults, clock } = bench();
+    faults.push("dropped");
+    await expect(open("a")).rejects.toMatchObject({ code: "target_timeout" });
+    await expect(open("b", { message: "Second." })).rejects.toMatchObject({ code: "effect_pending" });
+    clock.ms += 200_000;
+    expect(await open("b", { message: "Second." })).toMatchObject({ result: "created" });
+    expect(await open("a")).toMatchObject({ result: "appended" });
+    expect(await open("a")).toMatchObject({ result: "appended", replayed: true });
+    expect(tickets.map(({ messages }) => messages.map(({ text }) => text))).toEqual([
+      ["Second.", "It failed."],
+    ]);
+  });
+
+  it("makes a deleted ticket anew although another effect had begun to do so and let it be", async () => {
+    const { open, tickets, faults, clock } = bench();
+    await open("old");
+    tickets[0]!.deleted = true;
+    faults.push("dropped", "refused");
+    await expect(open("a")).rejects.toMatchObject({ code: "target_timeout" });
+    clock.ms += 200_000;
+    await expect(open("b")).rejects.toMatchObject({ code: "target_rejected" });
+    expect(await open("a")).toMatchObject({ result: "created" });
+    expect(tickets).toHaveLength(2);
+  });
+
+  it("writes to no ticket of another account that has the same id", async () => {
+    const sandbox = bench();
+    await sandbox.open("a");
+    const live = bench(createLookupDesk(5, 30, "other"), sandbox.clock, sandbox.log);
+    await live.open("s", { key: "a stranger's" });
+    const [stranger] = live.tickets;
+    expect(stranger?.id).toBe(sandbox.tickets[0]?.id);
+    await expect(live.note("n")).rejects.toMatchObject({ code: "target_not_found" });
+    live.faults.push("dropped");
+    await expect(live.open("b")).rejects.toMatchObject({ code: "target_timeout" });
+    live.clock.ms += 60_000;
+    expect(await live.open("b")).toMatchObject({ result: "created" });
+    expect(await live.note("n")).toMatchObject({ result: "appended" });
+    expect(stranger?.messages).toHaveLength(1);
+    expect(live.tickets[1]?.messages.map(({ text }) => text)).toEqual(["It failed.", "A note."]);
+  });
+
+  it("finds a message whose answer was lost on the ticket that was merged or followed up since", async () => {
+    for (const since of ["merged", "followed up"]) {
+      const { open, note, tickets, faults, clock } = bench();
+      await open("a");
+      faults.push("lost");
+      await expect(note("n")).rejects.toMatchObject({ code: "target_unavailable" });
+      clock.ms += 60_000;
+      if (since === "merged") {
+        tickets.push({ ...tickets[0]!, id: "50", key: "other", messages: [] });
+        tickets[0]!.mergedInto = "50";
+      } else {
+        tickets[0]!.standing = "closed";
+        await open("b");
+      }
+      expect(await note("n")).toMatchObject({ result: "appended", replayed: true });
+      expect(tickets[0]!.messages.map(({ text }) => text)).toEqual(["It failed.", "A note."]);
+      expect(tickets[1]!.messages.filter(({ text }) => text === "A note.")).toEqual([]);
+    }
+  });
+
+  it("loses and doubles nothing when several effects that name one key take turns", async () => {
+    const fault = fc.option(fc.constantFrom<WriteFault>("refused", "dropped", "lost", "nonsense"), {
       nil: undefined,
     });
+    const turn = fc.record({
+      effect: fc.constantFrom("a", "b", "c", "d"),
+      laterMs: fc.constantFrom(0, 4000, 40_000, 200_000),
+      then: fc.constantFrom("nothing", "nothing", "solved", "closed"),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fault, { maxLength: 12 }),
+        fc.array(turn, { maxLength: 20 }),
+        async (faults, turns) => {
+          const desk = bench();
+          desk.faults.push(...faults);
+          const over = new Set<string>();
+          const attempt = async (effect: string, message: string): Promise<void> => {
+            if (over.has(effect)) return;
+            await desk.open(effect, { message, onClosed: "followUp" }).then(
+              () => over.add(effect),
+              () => undefined,
+            );
+          };
+          for (const { effect, laterMs, then } of turns) {
+            await attempt(effect, effect);
+            desk.clock.ms += laterMs;
+            const last = desk.tickets.at(-1);
+            if (then !== "nothing" && last !== undefined) last.standing = then;
+          }
+          const effects = [...new Set(turns.map(({ effect }) => effect))];
+          for (let left = 60; left > 0; left -= 1) {
+            for (const effect of effects) await attempt(effect, effect);
+            desk.clock.ms += 200_000;
+          }
+          expect([...over].toSorted()).toEqual(effects.toSorted());
+          const said = desk.tickets.flatMap(({ messages }) => messages.map(({ text }) => text));
+          expect(said.toSorted()).toEqual(effects.toSorted());
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it("makes each effect happen exactly once, whatever faults and repeats there are", async () => {
+    const fault = fc.option(
+      fc.constantFrom<WriteFault>("refused", "unreached", "dropped", "lost", "nonsense"),
+      {
+        nil: undefined,
+      },
+    );
     const step = fc.record({
       effect: fc.constantFrom("a", "b", "c"),
       closes: fc.boolean(),

@@ -9,6 +9,7 @@ interface Entry {
   sentAt: number;
   endedAt?: number;
   claims?: LinkClaim;
+  place?: RemoteObject;
 }
 
 interface Link {
@@ -41,11 +42,11 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
       [...entries]
         .filter(([id]) => id.startsWith(`${effectKey}\n`))
         .map(([, entry]) => toRecord(entry, now())),
-    sent: async ({ claims, claimHoldsMs, ...step }) => {
+    sent: async ({ claims, claimHoldsMs, place, ...step }) => {
       const id = idOf(step);
       if (claims !== undefined) {
-        const place = linkOf(claims.kind, claims.key);
-        const link = links.get(place) ?? { heldAt: 0 };
+        const named = linkOf(claims.kind, claims.key);
+        const link = links.get(named) ?? { heldAt: 0 };
         const isOurs = link.holder === id;
         const isHeld = link.holder !== undefined && now() - link.heldAt <= claimHoldsMs;
         if (!isOurs && isHeld) return { kind: "busy" };
@@ -53,14 +54,15 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
           free(id, claims);
           return { kind: "taken", object: link.object };
         }
-        links.set(place, { object: link.object, holder: id, heldAt: now() });
+        links.set(named, { object: link.object, holder: id, heldAt: now() });
       }
       const earlier = entries.get(id)?.claims;
       if (earlier?.kind !== claims?.kind || earlier?.key !== claims?.key) {
         if (earlier !== undefined) free(id, earlier);
       }
       const tries = (entries.get(id)?.tries ?? 0) + 1;
-      entries.set(id, { step: step.step, tries, state: "sent", sentAt: now(), ...(claims && { claims }) });
+      const facts = { ...(claims && { claims }), ...(place && { place }) };
+      entries.set(id, { step: step.step, tries, state: "sent", sentAt: now(), ...facts });
       return { kind: "noted", tries };
     },
     done: async (step, object) => finish(step, "done", object),
@@ -78,13 +80,14 @@ export function createEffectMemory(now: () => number = Date.now): EffectLog {
   };
 }
 
-function toRecord({ step, tries, state, object, sentAt, endedAt }: Entry, at: number): EffectRecord {
+function toRecord({ step, tries, state, object, place, sentAt, endedAt }: Entry, at: number): EffectRecord {
   return {
     step,
     tries,
     state,
     sentAgoMs: state === "planned" ? 0 : at - sentAt,
     ...(object === undefined ? {} : { object }),
+    ...(place === undefined ? {} : { place }),
     ...(endedAt === undefined ? {} : { endedAgoMs: at - endedAt }),
   };
 }
