@@ -1,7 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import type { Environment } from "./config/environment.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, DeskConfig } from "./config/config.ts";
 import { requireConfig } from "./config/require-config.ts";
+import { createDiskFiles } from "./desk/attachment-disk.ts";
+import { openS3Files } from "./desk/attachment-s3.ts";
+import type { AttachmentOptions } from "./desk/attachments.ts";
 import type { SupportDesk } from "./desk/desk.ts";
 import { openDesk } from "./desk/desk.ts";
 import type { WebhookSending } from "./desk/webhooks.ts";
@@ -197,7 +201,7 @@ interface DoorParts {
 }
 
 async function openDoor(
-  { environment, port }: AppOptions,
+  { environment, port, dataDir }: AppOptions,
   { server, desk }: Config,
   { foundation, engine, intake, parts, key }: DoorParts,
 ): Promise<void> {
@@ -208,6 +212,7 @@ async function openDoor(
     bootstrapKey: key,
     webhookAllowHosts: environment.webhookAllowHosts,
     endUsers: desk.endUsers,
+    attachments: await openAttachments(dataDir, desk, server.publicUrl),
     limits: desk.limits,
   });
   parts.frontDoor = await startFrontDoor({
@@ -217,6 +222,15 @@ async function openDoor(
     server: { ...server, host: environment.host ?? server.host, port: port ?? server.port },
     isReady: () => parts.setup !== undefined,
   });
+}
+
+async function openAttachments(
+  dataDir: string,
+  { attachments: { s3, ...settings } }: DeskConfig,
+  publicUrl: string | undefined,
+): Promise<AttachmentOptions> {
+  const files = s3 === undefined ? createDiskFiles(join(dataDir, "attachments")) : await openS3Files(s3);
+  return { ...settings, files, publicUrl };
 }
 
 async function swapSetup(parts: Parts, next: OpenSetup): Promise<void> {

@@ -117,7 +117,7 @@ export const errorCatalogue = {
     meaning: "The request body is larger than the server accepts.",
     status: 413,
     retry: "stop",
-    remedy: "Send less at once, or raise `server.maxBodyBytes`.",
+    remedy: "Send less at once, or raise `server.maxBodyBytes`; for attachments `desk.attachments.maxBytes`.",
   },
   mapping_failed: {
     meaning: "An expression of a flow failed on this event; no operation was sent.",
@@ -200,6 +200,12 @@ export const errorCatalogue = {
     remedy:
       "Look on the target, then `deskbridge dead resolve <id> --as done` or `--as unsent`; it goes on from there.",
   },
+  storage_unavailable: {
+    meaning: "An attachment cannot be stored or read: the disk is full, or the bucket does not answer.",
+    status: 503,
+    retry: "retry",
+    remedy: "Make room, or check the bucket; nothing was kept of what was being sent.",
+  },
   bad_request: {
     meaning: "The request is not valid.",
     status: 400,
@@ -213,10 +219,10 @@ export const errorCatalogue = {
     remedy: "Send `Authorization: Bearer <key>`; make a key with `deskbridge keys create`.",
   },
   forbidden: {
-    meaning: "The API key lacks the scope for this route.",
+    meaning: "The API key lacks the scope for this route, or a download address is not good any more.",
     status: 403,
     retry: "stop",
-    remedy: "Use a key with the scope named in the answer.",
+    remedy: "Use a key with the scope named in the answer; get the attachment for a new address.",
   },
   not_found: {
     meaning: "There is nothing at this address.",
@@ -258,7 +264,7 @@ export const errorCatalogue = {
     meaning: "The body is not of a type that this route takes.",
     status: 415,
     retry: "stop",
-    remedy: "Send JSON with `Content-Type: application/json`.",
+    remedy: "Send JSON with `Content-Type: application/json`; as an attachment, a file of a type that is taken.",
   },
   idempotency_mismatch: {
     meaning: "The idempotency key was used before with another request.",

@@ -1,9 +1,11 @@
+import { textOfHtml } from "./html.ts";
 import { identitiesOf } from "./identity.ts";
 import { parseObjectId } from "./object-id.ts";
 import type { Person } from "./schema-contact.ts";
 import type { NewMessage } from "./schema-message.ts";
 import type { OrderInTicket } from "./schema-order.ts";
 import type { NewTicket, TicketChange } from "./schema-ticket.ts";
+import { storable } from "./schema-text.ts";
 import type { Caller } from "./scope.ts";
 
 /** The functions of the database take requests in this form: ids as numbers, identities as a list, authors filled in. */
@@ -29,8 +31,36 @@ export function messageInput(
   caller: Caller,
   usualDirection: "inbound" | "outbound",
 ): StoreInput {
-  const { author, direction = usualDirection, ...rest } = message;
-  return { ...rest, direction, author: authorInput(author, caller, direction) };
+  const { author, direction = usualDirection, visibility, ref, ...content } = message;
+  return {
+    ...contentInput(content),
+    ...(ref === undefined ? {} : { ref }),
+    visibility,
+    direction,
+    author: authorInput(author, caller, direction),
+  };
+}
+
+type Content = Pick<NewMessage, "text" | "html" | "attachments" | "in_reply_to">;
+
+/** Longer than a text may be is cut: what HTML says is in the HTML. */
+const longestText = 65_536;
+
+/** What a message says; its text is made of its HTML where none is given. */
+export function contentInput({
+  text,
+  html,
+  attachments,
+  in_reply_to: answered,
+}: Content): StoreInput & { readonly text: string } {
+  return {
+    text: text ?? storable(textOfHtml(html ?? "").slice(0, longestText)),
+    ...(html === undefined || html === "" ? {} : { html }),
+    ...(attachments === undefined
+      ? {}
+      : { attachments: attachments.map((id) => parseObjectId("attachment", id)) }),
+    ...(answered === undefined ? {} : { in_reply_to: parseObjectId("message", answered) }),
+  };
 }
 
 function authorInput(author: NewMessage["author"], caller: Caller, direction: string): StoreInput {

@@ -9,6 +9,7 @@ const prefixes = {
   key: "key",
   webhook: "whk",
   delivery: "whd",
+  attachment: "att",
   "client token": "ctk",
 } as const;
 

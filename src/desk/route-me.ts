@@ -4,6 +4,7 @@ import { requireEndUser } from "./end-user.ts";
 import { openFeedStream } from "./feed-stream.ts";
 import { requireFound } from "./found.ts";
 import type { StoreInput } from "./input.ts";
+import { contentInput } from "./input.ts";
 import { parseObjectId } from "./object-id.ts";
 import { formatPage, parseCursor } from "./page.ts";
 import { parsePart } from "./request.ts";
@@ -11,6 +12,7 @@ import type { Call, Route } from "./route.ts";
 import { readRoute, streamRoute, writeRoute } from "./route.ts";
 import * as schema from "./schema-me.ts";
 import { listQuery, pageOf } from "./schema-text.ts";
+import type { Caller } from "./scope.ts";
 import { ownMessageList, ownTicketList } from "./store/list-queries.ts";
 import type { Found } from "./store/read.ts";
 import type { DeskStore } from "./store/store.ts";
@@ -38,8 +40,14 @@ function addressed({ params, caller: who }: Call<unknown, unknown>): StoreInput 
   return { ticket: ticketOf(params), contact: requireEndUser(who).contact };
 }
 
-function saidBy(message: { readonly text: string }): StoreInput {
-  return { ...message, direction: "inbound", visibility: "public", author: { type: "contact" } };
+function saidBy(message: schema.NewOwnMessage, who: Caller): StoreInput & { readonly text: string } {
+  return {
+    ...contentInput(message),
+    uploader: requireEndUser(who).contact,
+    direction: "inbound",
+    visibility: "public",
+    author: { type: "contact" },
+  };
 }
 
 /** The beginning of a text, for want of a subject. */
@@ -86,12 +94,15 @@ const ticketRows: readonly Route[] = [
     body: schema.newOwnTicket,
     answers: { 201: schema.ownTicket },
     operation: "open_own_ticket",
-    input: ({ body: { subject, message }, caller: who }) => ({
-      contact: requireEndUser(who).contact,
-      subject: subject ?? subjectOf(message.text),
-      channel: "app",
-      message: saidBy(message),
-    }),
+    input: ({ body: { subject, message }, caller: who }) => {
+      const said = saidBy(message, who);
+      return {
+        contact: requireEndUser(who).contact,
+        subject: subject ?? subjectOf(said.text),
+        channel: "app",
+        message: said,
+      };
+    },
   }),
   readRoute({
     method: "GET",
@@ -145,7 +156,7 @@ const messageRows: readonly Route[] = [
     body: schema.newOwnMessage,
     answers: { 201: schema.ownMessage },
     operation: "add_own_message",
-    input: (call) => ({ ...addressed(call), message: saidBy(call.body) }),
+    input: (call) => ({ ...addressed(call), message: saidBy(call.body, call.caller) }),
   }),
   streamRoute({
     method: "GET",

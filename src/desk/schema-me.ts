@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ticketStatus } from "../model/data.ts";
 import { readSequence } from "./change.ts";
 import { csat, newCsat } from "./schema-csat.ts";
-import { message, newMessage } from "./schema-message.ts";
+import { checkContent, message, messageContent } from "./schema-message.ts";
 import * as field from "./schema-text.ts";
 
 /** Body of `POST /v1/client-tokens`. */
@@ -50,11 +50,12 @@ export const ownTicket = z.strictObject({
 
 /** A message as the requester of its ticket sees it. */
 export const ownMessage = z.strictObject({
-  ...message.pick({ id: true, ticket_id: true, direction: true, text: true, created_at: true }).shape,
+  ...message.omit({ visibility: true, author: true, refs: true }).shape,
   author: message.shape.author.omit({ id: true }),
 });
 
-export const newOwnMessage = z.strictObject(newMessage.pick({ text: true }).shape);
+export const newOwnMessage = z.strictObject(messageContent).superRefine(checkContent);
+export type NewOwnMessage = z.output<typeof newOwnMessage>;
 
 /** Body of `POST /v1/me/tickets`. */
 export const newOwnTicket = z.strictObject({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { sanitizeMessageHtml } from "./html.ts";
 import type { ObjectKind } from "./object-id.ts";
 import { readObjectId } from "./object-id.ts";
 
@@ -15,6 +16,12 @@ export const text = (max: number) => z.string().overwrite(storable).min(1).max(m
 export const name = text(200);
 export const subject = text(500);
 export const messageText = text(65_536);
+/** HTML of a message: kept without what could do anything. */
+export const messageHtml = z
+  .string()
+  .max(262_144)
+  .overwrite((html) => sanitizeMessageHtml(storable(html)))
+  .describe("sanitised: text, links by http, https and mailto, images of attachments by cid:att_…");
 export const tag = z.string().overwrite(storable).trim().min(1).max(100);
 export const tagList = z
   .array(tag)

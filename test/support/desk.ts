@@ -1,7 +1,12 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { pino } from "pino";
+import { createDiskFiles } from "../../src/desk/attachment-disk.ts";
+import type { AttachmentOptions } from "../../src/desk/attachments.ts";
 import type { SupportDesk } from "../../src/desk/desk.ts";
 import { openDesk } from "../../src/desk/desk.ts";
 import type { EndUserOptions } from "../../src/desk/end-user.ts";
@@ -32,6 +37,8 @@ export interface DeskStand {
   readonly desk: SupportDesk;
   readonly server: FastifyInstance;
   readonly databaseUrl: string;
+  /** Where attachments are kept unless told otherwise. */
+  readonly folder: string;
   readonly adminKey: string;
   /** Sends a request with the admin key, without a socket. */
   readonly send: (request: DeskRequest) => Promise<DeskAnswer>;
@@ -47,6 +54,8 @@ interface StandOptions {
   readonly maxBodyBytes?: number;
   readonly webhookAllowHosts?: readonly string[];
   readonly endUsers?: EndUserOptions;
+  /** In a folder of the test's own unless told. */
+  readonly attachments?: Partial<AttachmentOptions>;
   readonly limits?: RequestLimits;
   /** The way to the database, such as through a proxy; straight there unless told. */
   readonly route?: (databaseUrl: string) => Promise<string>;
@@ -55,6 +64,7 @@ interface StandOptions {
 export async function openDeskStand(options: StandOptions = {}): Promise<DeskStand> {
   const { logger = pino({ level: "silent" }), maxBodyBytes = 1024 * 1024 } = options;
   const database = await freshDatabase();
+  const folder = await mkdtemp(join(tmpdir(), "deskbridge-attachments-"));
   const adminKey = `admin-${randomBytes(12).toString("hex")}`;
   let now: number | undefined;
   const desk = await openDesk({
@@ -63,6 +73,12 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     now: () => now ?? Date.now(),
     bootstrapKey: adminKey,
     webhookAllowHosts: options.webhookAllowHosts ?? [],
+    attachments: {
+      files: createDiskFiles(folder),
+      maxBytes: 1024 * 1024,
+      linkLifetimeMs: 600_000,
+      ...options.attachments,
+    },
     ...(options.endUsers === undefined ? {} : { endUsers: options.endUsers }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
@@ -73,6 +89,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     desk,
     server,
     databaseUrl: database.url,
+    folder,
     adminKey,
     send: (request) => inject(server, adminKey, request),
     listen: () => server.listen({ host: "127.0.0.1", port: 0 }),
@@ -83,6 +100,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
       await server.close();
       await desk.close();
       await database.drop();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

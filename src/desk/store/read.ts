@@ -31,6 +31,8 @@ const texts = {
   ownTicket: `select own_ticket_json(s) as body, s.id, s.version, case when s.id <> t.id then s.id end as "mergedInto"
     from ticket t join ticket s on s.id = surviving_ticket(t.id)
     where t.id = $1 and t.requester = $2 and s.requester = $2 and shows_to_requester(s)`,
+  attachmentById: "select attachment_json(a) as body, a.id, 1 as version from attachment a where a.id = $1",
+  ownAttachment: "select attachment_json(a) as body, a.id, 1 as version from own_attachment($1, $2) as a",
   webhookById: "select webhook_json(w)::text as body, w.id, w.version from webhook w where w.id = $1",
   webhookDelivery: `select webhook_delivery_json(d) as body, d.id, null as version from webhook_delivery d
     where d.id = $1 and d.webhook = $2`,
