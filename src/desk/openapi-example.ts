@@ -156,6 +156,7 @@ const examples: Readonly<Record<string, unknown>> = {
   },
   NewClientToken: { contact_id: "con_1", ttl_seconds: 3600 },
   NewOwnTicket: { message: { text: "Where is my parcel?" } },
+  NewOwnCsat: { score: 5, comment: "That was quick." },
   NewOwnMessage: { text: "It has not come yet." },
 };
 
