@@ -55,6 +55,10 @@ async function create(
       if (holder === undefined) throw error;
       return { how: "taken" as const, object: plain(holder) };
     });
+  if (made.how === "found") {
+    // Another effect may have made it, with other facts.
+    await change(desk, await mustRead(customers, made.object.id, signal), input, call);
+  }
   if (made.how !== "taken") {
     return { ...receipt("created", made.object), ...(made.how === "sent" ? {} : { replayed: true }) };
   }

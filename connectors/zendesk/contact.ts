@@ -45,6 +45,7 @@ export function createContacts(api: ZendeskApi): Contacts {
           return contactReceipt("updated", user.id);
         }
         let isNew = true;
+        let found: User | undefined;
         const made = await call.once({
           step: "create",
           send: async () => {
@@ -53,10 +54,12 @@ export function createContacts(api: ZendeskApi): Contacts {
             return { id: answer.id };
           },
           find: async () => {
-            const found = await findUser(api, facts, signal);
+            found = await findUser(api, facts, signal);
             return found === undefined ? [] : [{ id: found.id }];
           },
         });
+        // Another effect may have made it, with other facts.
+        if (made.how === "found" && found !== undefined) await update(api, found, facts, signal);
         const receipt = contactReceipt(isNew ? "created" : "updated", made.object.id);
         return made.how === "sent" ? receipt : { ...receipt, replayed: true };
       },

@@ -87,14 +87,17 @@ function createOrderStore(api: ZendeskApi, object: string, fields: Config["order
       const { signal } = call;
       const held = call.begun("create") ? undefined : await find(order, signal);
       if (held === undefined) {
+        let found: OrderRecord | undefined;
         const made = await call.once({
           step: "create",
           send: () => write(order, signal),
           find: async () => {
-            const found = await find(order, signal);
+            found = await find(order, signal);
             return found === undefined ? [] : [{ id: found.id }];
           },
         });
+        // Another effect may have made it, with other facts.
+        if (found !== undefined && comparison(found, order, fields) === "changed") await write(order, signal);
         const receipt = orderReceipt("created", made.object.id);
         return made.how === "sent" ? receipt : { ...receipt, replayed: true };
       }

@@ -124,12 +124,20 @@ async function refusedCreate(
       details: { method: "POST", path: "/api/v2/tickets", status: 400 },
     });
   }
-  const found = await findTickets(api, key, signal);
+  // A search that is refused says nothing of the write.
+  const found = await findTickets(api, key, signal).catch((error: unknown) => {
+    throw notShown(error);
+  });
   const [object] = found.filter(({ id }) => followUpOf === undefined || Number(id) > Number(followUpOf.id));
   if (object !== undefined) return object;
-  throw new AppError(
+  throw notShown(undefined);
+}
+
+function notShown(cause: unknown): AppError {
+  return new AppError(
     "target_unavailable",
     "the desk knows the idempotency key with another request and does not show its ticket yet; it forgets the key two hours after",
+    { cause },
   );
 }
 

@@ -112,6 +112,17 @@ describe("a contact on Gorgias", () => {
     expect(one?.name).toBe("Ada");
   });
 
+  it("is as told when somebody else made it after a call that never arrived", async () => {
+    const bench = await openGorgiasBench();
+    bench.faults.next({ kind: "drop", when: "before" });
+    const upsert = () => bench.run("contact.upsert", { email, name: "Ada" }, "a");
+    await expect(upsert()).rejects.toMatchObject({ retry: "retry" });
+    const other = add(bench, { email });
+    bench.clock.ms += 600_000;
+    expect(await upsert()).toMatchObject({ id: String(other.id), replayed: true });
+    expect(other.name).toBe("Ada");
+  });
+
   it("is looked for anew when it was merged into another", async () => {
     const bench = await openGorgiasBench();
     const first = await bench.run("contact.upsert", { email }, "a");

@@ -234,7 +234,7 @@ describe("ticket.open on a desk that can only be asked", () => {
     const turn = fc.record({
       effect: fc.constantFrom("a", "b", "c", "d"),
       laterMs: fc.constantFrom(0, 4000, 40_000, 200_000),
-      then: fc.constantFrom("nothing", "nothing", "solved", "closed"),
+      after: fc.constantFrom("nothing", "nothing", "solved", "closed"),
     });
     await fc.assert(
       fc.asyncProperty(
@@ -251,11 +251,11 @@ describe("ticket.open on a desk that can only be asked", () => {
               () => undefined,
             );
           };
-          for (const { effect, laterMs, then } of turns) {
+          for (const { effect, laterMs, after } of turns) {
             await attempt(effect, effect);
             desk.clock.ms += laterMs;
             const last = desk.tickets.at(-1);
-            if (then !== "nothing" && last !== undefined) last.standing = then;
+            if (after !== "nothing" && last !== undefined) last.standing = after;
           }
           const effects = [...new Set(turns.map(({ effect }) => effect))];
           for (let left = 60; left > 0; left -= 1) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { htmlPage } from "../support/vendor-faults.ts";
+import { htmlPage, rateLimited } from "../support/vendor-faults.ts";
 import { opening, openZendeskBench } from "../support/zendesk-bench.ts";
 import type { ZendeskBench } from "../support/zendesk-bench.ts";
 import { readZendeskContract } from "../support/zendesk-contract.ts";
@@ -72,6 +72,26 @@ describe("a zendesk ticket whose creation went wrong", () => {
     const receipt = await run("ticket.open", opening({ customFields }), "a", after);
     expect(receipt).toMatchObject({ result: "created", replayed: true, id: String(id) });
     onlyTicket();
+  });
+
+  it("counts as unknown when it is not told by its key because the search was refused", async () => {
+    const { run, connect, faults, wait, onlyTicket } = bench;
+    const customFields = { shipment: "7" };
+    const before = await connect({ customFields: { shipment: 360001 } });
+    const after = await connect({ customFields: { shipment: 360002 } });
+    const opened = () => run("ticket.open", opening({ customFields }), "a", after);
+    faults.next({ kind: "drop", when: "after" });
+    const first = run("ticket.open", opening({ customFields }), "a", before);
+    await expect(first).rejects.toMatchObject({ code: "target_unavailable" });
+    bench.stub.unlisted.add(onlyTicket().id);
+    wait(60);
+    faults.next({ kind: "run", when: "after", run: () => faults.always(rateLimited(5)) });
+    await expect(opened()).rejects.toMatchObject({ code: "target_unavailable" });
+    faults.always(undefined);
+    bench.stub.unlisted.clear();
+    wait(60);
+    expect(await opened()).toMatchObject({ result: "created", replayed: true });
+    expect(onlyTicket().comments).toHaveLength(1);
   });
 
   it("is said to be ambiguous when two tickets have its key, and the open one is taken", async () => {

@@ -50,6 +50,17 @@ describe("contacts on zendesk", () => {
     expect(stub.users).toMatchObject([{ name: "Ada", email: "ada@example.com", fields: { vip: true } }]);
   });
 
+  it("are as told when another effect has made them after a call that never arrived", async () => {
+    const { run, stub, faults, wait } = bench;
+    const first = () => run("contact.upsert", { email: "ada@example.com", name: "Ada" }, "a");
+    faults.next({ kind: "drop", when: "before" });
+    await expect(first()).rejects.toMatchObject({ code: "target_unavailable" });
+    await run("contact.upsert", { email: "ada@example.com", phone: "+15550100" }, "b");
+    wait(600);
+    expect(await first()).toMatchObject({ id: String(stub.users[0]?.id), replayed: true });
+    expect(stub.users).toMatchObject([{ name: "Ada", email: "ada@example.com" }]);
+  });
+
   it("are one when the search does not show the first yet", async () => {
     const { run, stub } = bench;
     await run("contact.upsert", { email: "ada@example.com", name: "Ada" }, "a");
