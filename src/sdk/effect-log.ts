@@ -59,7 +59,7 @@ export interface EffectLog {
   readonly done: (step: EffectTry, object: RemoteObject) => Promise<void>;
   /** The call is over and the write has certainly not been made; a claimed key is free again. */
   readonly planned: (step: EffectTry) => Promise<void>;
-  /** The call is over and may have taken effect. */
+  /** The target has answered, but not whether the call took effect. */
   readonly ended: (step: EffectTry) => Promise<void>;
   readonly link: (kind: string, key: string) => Promise<RemoteObject | undefined>;
   /** Changes nothing when the key has come to name another object than the one with the id that was `seen`, or than none. */

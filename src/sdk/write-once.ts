@@ -136,7 +136,8 @@ async function sendNoted(
       await log.planned(tried);
       throw thrown;
     }
-    await log.ended(tried);
+    // Only an answer says that the target is through with the call; one that broke off without may act still.
+    if (typeof error.details["status"] === "number") await log.ended(tried);
     if (write.find === undefined) throw unknown(error);
     throw thrown;
   }

@@ -34,7 +34,7 @@ const faultErrors: Readonly<Record<WriteFault, AppError>> = {
   unreached: new AppError("target_unavailable", "no connection", { details: { reason: "ECONNREFUSED" } }),
   dropped: new AppError("target_timeout", "no complete answer in time"),
   lost: new AppError("target_unavailable", "the answer was lost"),
-  nonsense: new AppError("target_protocol", "success with a nonsense body"),
+  nonsense: new AppError("target_protocol", "success with a nonsense body", { details: { status: 201 } }),
 };
 
 export function createLookupDesk(lagSeconds = 5, callSeconds = 30, account = "acme"): LookupDesk {

@@ -22,7 +22,7 @@ describe("a zendesk ticket whose creation went wrong", () => {
       code: "effect_pending",
       retryAfterMs: 60_000,
     });
-    wait(60);
+    wait(92);
     const receipt = await run("ticket.open", opening(), "a");
     expect(receipt).toMatchObject({ result: "created", replayed: true, id: String(onlyTicket().id) });
   });
@@ -34,7 +34,7 @@ describe("a zendesk ticket whose creation went wrong", () => {
       code: "target_protocol",
       details: { lacking: ["ticket.id"] },
     });
-    wait(60);
+    wait(92);
     expect(await run("ticket.open", opening(), "a")).toMatchObject({ result: "created" });
     expect(onlyTicket().comments).toHaveLength(1);
   });
@@ -44,7 +44,7 @@ describe("a zendesk ticket whose creation went wrong", () => {
     faults.next({ kind: "drop", when: "after" });
     await expect(run("ticket.open", opening(), "a")).rejects.toMatchObject({ retry: "retry" });
     stub.unlisted.add(onlyTicket().id);
-    wait(60);
+    wait(92);
     const receipt = await run("ticket.open", opening(), "a");
     expect(receipt).toMatchObject({ result: "created", id: String(onlyTicket().id) });
     const creates = stub.calls.filter(({ method, path }) => method === "POST" && path === "/api/v2/tickets");
@@ -62,13 +62,13 @@ describe("a zendesk ticket whose creation went wrong", () => {
     });
     const { id } = onlyTicket();
     stub.unlisted.add(id);
-    wait(60);
+    wait(92);
     await expect(run("ticket.open", opening({ customFields }), "a", after)).rejects.toMatchObject({
       code: "target_unavailable",
       message: expect.stringContaining("idempotency key") as string,
     });
     stub.unlisted.delete(id);
-    wait(60);
+    wait(92);
     const receipt = await run("ticket.open", opening({ customFields }), "a", after);
     expect(receipt).toMatchObject({ result: "created", replayed: true, id: String(id) });
     onlyTicket();
@@ -84,12 +84,12 @@ describe("a zendesk ticket whose creation went wrong", () => {
     const first = run("ticket.open", opening({ customFields }), "a", before);
     await expect(first).rejects.toMatchObject({ code: "target_unavailable" });
     bench.stub.unlisted.add(onlyTicket().id);
-    wait(60);
+    wait(92);
     faults.next({ kind: "run", when: "after", run: () => faults.always(rateLimited(5)) });
     await expect(opened()).rejects.toMatchObject({ code: "target_unavailable" });
     faults.always(undefined);
     bench.stub.unlisted.clear();
-    wait(60);
+    wait(92);
     expect(await opened()).toMatchObject({ result: "created", replayed: true });
     expect(onlyTicket().comments).toHaveLength(1);
   });
@@ -107,6 +107,28 @@ describe("a zendesk ticket whose creation went wrong", () => {
   });
 });
 
+describe("a zendesk connection that was pointed at another account", () => {
+  it("touches no ticket there that has the id of one of the first account's", async () => {
+    const { run, connect } = bench;
+    const first = await run("ticket.open", opening(), "a");
+    const other = await openZendeskBench();
+    const moved = await connect({ apiUrl: other.stub.url, orders: { field: 360002 } });
+    const { id } = await other.run("ticket.open", opening({ key: "a stranger's" }), "s");
+    expect(id).toBe(first.id);
+    const order = { source: "shop", id: "1" };
+    for (const [name, input] of [
+      ["ticket.note", { key: "fulfillment:7", message: "Hm." }],
+      ["order.link", { key: "fulfillment:7", order }],
+    ] as const) {
+      await expect(run(name, input, name, moved)).rejects.toMatchObject({ code: "target_not_found" });
+    }
+    const again = await run("ticket.open", opening(), "b", moved);
+    expect(again).toMatchObject({ result: "created" });
+    expect(other.stub.tickets.map(({ comments }) => comments.length)).toEqual([1, 1]);
+    await other.close();
+  });
+});
+
 describe("a zendesk comment whose answer was lost", () => {
   it("is found again by the marker in its audit", async () => {
     const { run, faults, wait, onlyTicket } = bench;
@@ -114,7 +136,7 @@ describe("a zendesk comment whose answer was lost", () => {
     faults.next({ kind: "drop", when: "after" });
     const note = () => run("ticket.note", { key: "fulfillment:7", message: "Looked into it." }, "b");
     await expect(note()).rejects.toMatchObject({ code: "target_unavailable" });
-    wait(60);
+    wait(92);
     const [, comment] = onlyTicket().comments;
     expect(await note()).toMatchObject({ kind: "message", id: String(comment?.id), replayed: true });
     expect(onlyTicket().comments.map(({ body }) => body)).toEqual([opening().message, "Looked into it."]);
@@ -127,7 +149,7 @@ describe("a zendesk comment whose answer was lost", () => {
     faults.next({ kind: "drop", when: "before" });
     const note = () => run("ticket.note", { key: "fulfillment:7", message: "Looked into it." }, "b");
     await expect(note()).rejects.toMatchObject({ code: "target_unavailable" });
-    wait(60);
+    wait(92);
     expect(await note()).toMatchObject({ kind: "message" });
     expect(onlyTicket().comments).toHaveLength(2);
   });
@@ -140,7 +162,7 @@ describe("a zendesk comment whose answer was lost", () => {
     await expect(note()).rejects.toMatchObject({ code: "target_unavailable" });
     const { audits } = onlyTicket();
     for (let id = 10_000; id < 11_000; id += 1) audits.push({ id, at: 0, custom: {} });
-    wait(60);
+    wait(92);
     await expect(note()).rejects.toMatchObject({ code: "effect_unknown", retry: "stop" });
     expect(onlyTicket().comments).toHaveLength(2);
   });
