@@ -50,7 +50,8 @@ const overdueMs = 2000;
 const dueStep = 5000;
 const dueSteps = 20;
 
-// What waits behind a dead delivery that holds its lane is due, and nothing is to be done about it: it must not fill the steps.
+// What waits behind a dead delivery that holds its lane is due, and nothing is to be done about it: it must not fill the steps. Nor must what
+// waits for a target that is paused.
 const dueText = `
 with held as materialized (
   select target, lane from delivery where status = 0 and due_at = 'infinity' and lane_head_due(target, lane) = 'infinity'
@@ -58,6 +59,7 @@ with held as materialized (
   select id, target, lane, priority, due_at from delivery
   where status = 0 and due_at <= clock_timestamp() - $3 * interval '1 millisecond' and (due_at, id) > ($1::timestamptz, $2::bigint)
     and (target, lane) not in (select target, lane from held)
+    and target not in (select target from target_pause where until > clock_timestamp())
   order by due_at, id limit ${dueStep}
 ), lanes as (
   select target, lane, min(priority) as priority, min(id) as first from step group by target, lane
@@ -69,7 +71,6 @@ select l.target, l.lane, l.priority, l.first,
 from lanes l
 where lane_head_due(l.target, l.lane) <= clock_timestamp()
   and not exists (select 1 from lane_lease h where h.target = l.target and h.lane = l.lane and h.until > clock_timestamp())
-  and not exists (select 1 from target_pause p where p.target = l.target and p.until > clock_timestamp())
 union all
 select null, null, null, null, (select count(*)::int from step), (select max(due_at)::text from step),
   (select id from step order by due_at desc, id desc limit 1)

@@ -236,6 +236,17 @@ describe("upkeep", () => {
     expect(await ledger.dueLanes(1)).toHaveLength(1);
   });
 
+  it("finds a lane behind a large backlog of a target that is paused", async () => {
+    await ledger.append(appendOf(failedFulfillment("e1", "1"), { target: "other" }));
+    await ledger.pool.query(
+      `insert into delivery (sequence, flow, target, lane, priority, status, due_at)
+       select sequence, 'errors', 'desk', 'order/' || n % 30000, 0, 0, clock_timestamp() - interval '1 hour'
+       from event, generate_series(1, 110000) n`,
+    );
+    await ledger.pauseTarget("desk", 60_000, "target_unauthorized");
+    expect(await ledger.dueLanes(10, 0)).toEqual([{ target: "other", lane: "order/1", priority: "live" }]);
+  });
+
   it("prunes what is over and old, batch by batch, and keeps what is pending or dead", async () => {
     for (let n = 0; n < 25; n += 1) await ledger.append(appendOf(failedFulfillment(`e${n}`, String(n))));
     await ledger.pool.query(
