@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Receipts } from "./child-stub.ts";
-import type { Database, Stage } from "./stage.ts";
+import type { Database } from "./database.ts";
+import type { Stage } from "./stage.ts";
 
 /** Thrown when the counts are wrong: the figures of such a run are worth nothing. */
 export class CountError extends Error {

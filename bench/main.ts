@@ -1,9 +1,8 @@
 import { CountError } from "./count-check.ts";
 import { describeMachine } from "./machine.ts";
-import { measureDeskQueries } from "./measure-desk-queries.ts";
-import type { BenchOptions } from "./options.ts";
+import { measureDesk } from "./measure-desk.ts";
+import type { BenchOptions, DeskMeasure } from "./options.ts";
 import { help, parseOptions } from "./options.ts";
-import { deskQueriesReport } from "./desk-queries-report.ts";
 import { reportOf } from "./report.ts";
 import { measureAll } from "./rounds.ts";
 import { openStage } from "./stage.ts";
@@ -41,19 +40,19 @@ async function run(options: BenchOptions): Promise<void> {
   }
 }
 
-async function runDeskQueries(tickets: number, json: boolean): Promise<void> {
+async function runDesk(measure: DeskMeasure, json: boolean): Promise<void> {
   const machine = describeMachine();
-  const { table, failures, ...report } = deskQueriesReport(await measureDeskQueries({ tickets, note }));
+  const { table, failures, ...report } = await measureDesk(measure, note);
   process.stdout.write(`${table}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ ...report, machine, tickets })}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ ...report, machine, settings: measure })}\n`);
   if (failures.length > 0) throw new Error(failures.join("\n"));
 }
 
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === "help") process.stdout.write(`${help}\n`);
-  else if (options.deskTickets === undefined) await run(options);
-  else await runDeskQueries(options.deskTickets, options.json);
+  else if (options.desk === undefined) await run(options);
+  else await runDesk(options.desk, options.json);
 } catch (error) {
   const isWrongCount = error instanceof CountError;
   process.stderr.write(isWrongCount ? `WRONG COUNT: ${error.message}\n` : `${String(error)}\n`);

@@ -4,7 +4,8 @@ import { sharedNow } from "./calls.ts";
 import type { Receipts } from "./child-stub.ts";
 import { checkAnswers, CountError } from "./count-check.ts";
 import { sendLoad } from "./load.ts";
-import type { Database, Stage } from "./stage.ts";
+import type { Database } from "./database.ts";
+import type { Stage } from "./stage.ts";
 import type { System } from "./system.ts";
 import { startSystem } from "./system.ts";
 

@@ -3,7 +3,8 @@ import { checkAnswers, checkDesk, checkLedger } from "./count-check.ts";
 import type { Figures } from "./figures.ts";
 import { figuresOf, startCpuMeter } from "./figures.ts";
 import { sendLoad } from "./load.ts";
-import type { Database, Stage } from "./stage.ts";
+import type { Database } from "./database.ts";
+import type { Stage } from "./stage.ts";
 import type { QueueBackend, SystemConfig } from "./system.ts";
 import { startSystem } from "./system.ts";
 

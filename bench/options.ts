@@ -17,8 +17,22 @@ export const measureNames = [
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 
-/** Measured only when it is asked for by name, and alone: it takes several minutes. */
-export const deskQueriesName = "desk-queries";
+/** What is measured of the Support API, only when it is asked for by name, and alone: each takes several minutes. */
+export const deskMeasureNames = ["desk-queries", "desk-writes", "desk-feed"] as const;
+type DeskMeasureName = (typeof deskMeasureNames)[number];
+
+/** One measurement of the Support API. */
+export interface DeskMeasure {
+  readonly name: DeskMeasureName;
+  /** How many tickets the desk has whose queries are measured, with five messages each. */
+  readonly tickets: number;
+  /** Writes of each kind in each round, and the clients that make them at a time. */
+  readonly writes: number;
+  readonly clients: number;
+  /** How long the feed is that is read. */
+  readonly changes: number;
+  readonly rounds: number;
+}
 
 export interface BenchOptions {
   /** Events measured in each round, after the warm-up. */
@@ -32,8 +46,8 @@ export interface BenchOptions {
   /** Operations that wait for a desk with a rate limit, and for how long their calls are watched. */
   readonly budget: { readonly operations: number; readonly seconds: number };
   readonly only: ReadonlySet<MeasureName>;
-  /** How many tickets the desk has whose queries are measured, with five messages each; undefined for not measuring them. */
-  readonly deskTickets: number | undefined;
+  /** Undefined for not measuring the Support API. */
+  readonly desk: DeskMeasure | undefined;
   readonly json: boolean;
   /** Where CPU profiles of the measured processes go; undefined for none. */
   readonly profile: string | undefined;
@@ -50,9 +64,10 @@ Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; onl
   --budget-operations N  operations that wait for a desk with a rate limit (2000)
   --budget-seconds N     how long they are watched, at least 60 (200)
   --only NAMES      some of: ${measureNames.join(", ")}
-  --only ${deskQueriesName}
-                    the queries of the Support API instead, on a desk that is filled first
-  --tickets N       how many tickets that has (1000000)
+  --only NAME       instead, one measurement of the Support API:
+    desk-queries    its lists, searches and metrics on a desk that is filled first, with --tickets N (1000000)
+    desk-writes     upserts and messages against the same in bare SQL, with --writes N (20000) from --clients N (16)
+    desk-feed       the change feed to one reader, with --changes N (500000)
   --profile DIR     write CPU profiles of the measured processes
   --json            the figures as one JSON object on the last line
   --help
@@ -72,6 +87,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       "budget-seconds": { type: "string", default: "200" },
       only: { type: "string", multiple: true },
       tickets: { type: "string", default: "1000000" },
+      writes: { type: "string", default: "20000" },
+      clients: { type: "string", default: "16" },
+      changes: { type: "string", default: "500000" },
       profile: { type: "string" },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -89,7 +107,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       operations: positive("--budget-operations", values["budget-operations"]),
       seconds: positive("--budget-seconds", values["budget-seconds"]),
     },
-    ...parseOnly(values.only ?? [], positive("--tickets", values.tickets)),
+    ...parseOnly(values.only ?? [], {
+      tickets: positive("--tickets", values.tickets),
+      writes: positive("--writes", values.writes),
+      clients: positive("--clients", values.clients),
+      changes: positive("--changes", values.changes),
+      rounds: positive("--rounds", values.rounds),
+    }),
     json: values.json,
     profile: values.profile,
   };
@@ -101,9 +125,13 @@ function positive(name: string, text: string): number {
   throw new Error(`${name} ${text} is not a whole number above zero`);
 }
 
-function parseOnly(given: readonly string[], tickets: number): Pick<BenchOptions, "only" | "deskTickets"> {
-  if (given.length === 1 && given[0] === deskQueriesName) return { only: new Set(), deskTickets: tickets };
-  return { only: parseNames(given), deskTickets: undefined };
+function parseOnly(
+  given: readonly string[],
+  sizes: Omit<DeskMeasure, "name">,
+): Pick<BenchOptions, "only" | "desk"> {
+  const name = given.length === 1 ? deskMeasureNames.find((known) => known === given[0]) : undefined;
+  if (name !== undefined) return { only: new Set(), desk: { name, ...sizes } };
+  return { only: parseNames(given), desk: undefined };
 }
 
 function parseNames(given: readonly string[]): ReadonlySet<MeasureName> {

@@ -1,6 +1,4 @@
-import { randomBytes } from "node:crypto";
 import { Redis } from "ioredis";
-import pg from "pg";
 import { openEmbeddedPostgres } from "../src/ledger/embedded.ts";
 import { temporaryDataDir } from "../test/support/data-dir.ts";
 import { startRedis } from "../test/support/redis.ts";
@@ -8,14 +6,9 @@ import { startChild } from "./calls.ts";
 import type { Child } from "./calls.ts";
 import type { SenderHandlers } from "./child-sender.ts";
 import type { StubHandlers } from "./child-stub.ts";
+import type { Database } from "./database.ts";
+import { createDatabase } from "./database.ts";
 import type { BenchOptions } from "./options.ts";
-
-/** An empty database of one measurement's own. */
-export interface Database {
-  readonly url: string;
-  readonly query: <R extends object>(text: string, values?: readonly unknown[]) => Promise<readonly R[]>;
-  readonly drop: () => Promise<void>;
-}
 
 /** Everything around the processes that are measured: servers, desk stub, sender. One for a whole run. */
 export interface Stage {
@@ -78,30 +71,4 @@ async function emptyRedis(url: string): Promise<void> {
   const redis = new Redis(url);
   await redis.flushall();
   redis.disconnect();
-}
-
-async function createDatabase(cluster: string): Promise<Database> {
-  const name = `bench_${randomBytes(4).toString("hex")}`;
-  await queryOnce(cluster, `create database ${name}`);
-  const url = new URL(cluster);
-  url.pathname = `/${name}`;
-  return {
-    url: url.href,
-    query: (text, values) => queryOnce(url.href, text, values),
-    drop: async () => void (await queryOnce(cluster, `drop database ${name} with (force)`)),
-  };
-}
-
-async function queryOnce<R extends object>(
-  url: string,
-  text: string,
-  values: readonly unknown[] = [],
-): Promise<R[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<R>(text, [...values])).rows;
-  } finally {
-    await client.end();
-  }
 }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { endProcess } from "./calls.ts";
-import type { Database, Stage } from "./stage.ts";
+import type { Database } from "./database.ts";
+import type { Stage } from "./stage.ts";
 import { shop } from "./traffic.ts";
 
 export type Verb = "up" | "serve" | "work";

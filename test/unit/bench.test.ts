@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { limiterOf } from "../../bench/call-limit.ts";
 import type { Receipts } from "../../bench/child-stub.ts";
 import { checkAnswers, checkDesk, CountError } from "../../bench/count-check.ts";
+import { deskFeedReport, deskWritesReport } from "../../bench/desk-report.ts";
+import { deskWrites } from "../../bench/desk-write.ts";
 import { figuresOf } from "../../bench/figures.ts";
 import type { Figures } from "../../bench/figures.ts";
 import { useOf } from "../../bench/measure-budget.ts";
@@ -134,6 +136,57 @@ describe("what processes cost", () => {
   });
 });
 
+describe("the writes of the benchmark", () => {
+  const upserts = deskWrites("r", "upserts", 0, 1280);
+
+  it("are half of new tickets and half of tickets that are there, every second one by a customer who is known", () => {
+    const tickets = new Set(upserts.map(({ ticket }) => ticket));
+    const customers = new Set(upserts.map(({ requester }) => requester.email));
+    expect([tickets.size, customers.size]).toEqual([640, 320]);
+    expect(new Set(upserts.map(({ messageRef }) => messageRef)).size).toBe(1280);
+  });
+
+  it("leave time between two writes about one ticket or one new customer", () => {
+    const last = new Map<string, number>();
+    const apart = upserts.flatMap(({ ticket, requester }, index) =>
+      [ticket, requester.email].map((name) => {
+        const before = last.get(name) ?? Number.NEGATIVE_INFINITY;
+        last.set(name, index);
+        return index - before;
+      }),
+    );
+    expect(Math.min(...apart)).toBeGreaterThanOrEqual(32);
+  });
+
+  it("go on where they stopped", () => {
+    expect(deskWrites("r", "upserts", 640, 640)).toEqual(upserts.slice(640));
+  });
+
+  it("are set against bare SQL round by round", () => {
+    const side = (...seconds: number[]) => seconds.map((each) => ({ seconds: each, latenciesMs: [1, 2, 3] }));
+    const figures = [
+      { kind: "upserts", api: side(2, 4, 2), sql: side(1, 1, 1) },
+      { kind: "messages", api: side(4), sql: side(1) },
+    ] as const;
+    const report = deskWritesReport(figures, 100);
+    expect(report.writes.map(({ apiPerSecond, ratio }) => [apiPerSecond, ratio])).toEqual([
+      [50, 0.5],
+      [25, 0.25],
+    ]);
+    expect(report.failures).toEqual(["messages: 0.25 of bare SQL is less than 0.5"]);
+  });
+
+  it("say of the feed how fast it was read, each way", () => {
+    const report = deskFeedReport({ pages: [30_000, 20_000, 40_000], filtered: [19_999], stream: [50_000] });
+    expect(report.feed.map(({ way, perSecond }) => [way, perSecond])).toEqual([
+      ["pages", 30_000],
+      ["filtered", 19_999],
+      ["stream", 50_000],
+    ]);
+    expect(report.failures).toEqual(["filtered: 19999 changes a second are fewer than 20000"]);
+  });
+});
+
 describe("the command line of the benchmark", () => {
   it("measures everything unless told", () => {
     const options = parseOptions([]);
@@ -146,6 +199,14 @@ describe("the command line of the benchmark", () => {
     expect(options).toMatchObject({ events: 100, json: true });
     expect(options === "help" ? [] : [...options.only]).toEqual(["floor", "drain", "idle"]);
     expect(parseOptions(["--help"])).toBe("help");
+  });
+
+  it("measures the Support API alone, and only when it is asked to", () => {
+    expect(parseOptions([])).toMatchObject({ desk: undefined });
+    const options = parseOptions(["--only", "desk-writes", "--writes", "100", "--rounds", "1"]);
+    expect(options).toMatchObject({ desk: { name: "desk-writes", writes: 100, clients: 16, rounds: 1 } });
+    expect(options === "help" ? undefined : options.only.size).toBe(0);
+    expect(() => parseOptions(["--only", "desk-writes,floor"])).toThrow("there are floor, ");
   });
 
   it("refuses what it does not know", () => {
