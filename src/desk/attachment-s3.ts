@@ -27,12 +27,14 @@ export async function openS3Files(bucket: Bucket): Promise<AttachmentFiles> {
   const place = (name: string) => ({ Bucket: bucket.bucket, Key: bucket.prefix + name });
   return {
     write: async (name, source) => {
+      const fault: { error?: unknown } = {};
       try {
-        const body = Readable.from(source, { objectMode: false });
+        const body = Readable.from(noting(source, fault), { objectMode: false });
         const upload = new Upload({ client, params: { ...place(name), Body: body }, queueSize: 2 });
         await upload.done();
       } catch (error) {
-        throw storageFault(error, "stored");
+        // That the source broke off is the reason, whatever the client then made of it.
+        throw storageFault(fault.error ?? error, "stored");
       }
     },
     read: async (name) => {
@@ -53,6 +55,18 @@ export async function openS3Files(bucket: Bucket): Promise<AttachmentFiles> {
     },
     close: async () => client.destroy(),
   };
+}
+
+async function* noting(
+  source: AsyncIterable<Buffer>,
+  fault: { error?: unknown },
+): AsyncGenerator<Buffer, void> {
+  try {
+    yield* source;
+  } catch (error) {
+    fault.error = error;
+    throw error;
+  }
 }
 
 async function openClient(bucket: Bucket): Promise<S3Client> {

@@ -71,34 +71,37 @@ export function createAttachments(parts: AttachmentParts): Attachments {
     await files.remove(file);
     await store.attachments.forgetFile(file);
   };
-  const tryToDiscard = (file: string): Promise<void> =>
-    discard(file).catch((error: unknown) => {
+  // A write whose answer was lost may have made an attachment of it all the same.
+  const discardUnused = async (file: string): Promise<void> => {
+    try {
+      if (await store.attachments.isWaste(file)) await discard(file);
+    } catch (error) {
       logger.warn({ err: error }, "a file could not be removed; it is tried again");
-    });
+    }
+  };
+  const take = async (upload: Upload, rest: AsyncIterator<Buffer>): Promise<Written> => {
+    const checked = await checkUpload(upload, rest, parts);
+    const file = newFileName();
+    await store.attachments.noteFile(file, new Date(now() + dayMs));
+    try {
+      const { size, sha256 } = await measured(checked, parts.maxBytes, (source) => files.write(file, source));
+      const { filename, uploader, actor, idempotencyOf } = upload;
+      const input = { file, filename, content_type: checked.type, size, sha256 };
+      const written = await store.write({
+        operation: "create_attachment",
+        input: uploader === undefined ? input : { ...input, uploader },
+        actor,
+        idempotency: idempotencyOf(sha256),
+      });
+      if (written.replayed) await discardUnused(file);
+      return written;
+    } catch (error) {
+      await discardUnused(file);
+      throw error;
+    }
+  };
   return {
-    take: async (upload) => {
-      const checked = await checkUpload(upload, parts);
-      const file = newFileName();
-      await store.attachments.noteFile(file, new Date(now() + dayMs));
-      try {
-        const { size, sha256 } = await measured(checked, parts.maxBytes, (source) =>
-          files.write(file, source),
-        );
-        const { filename, uploader, actor, idempotencyOf } = upload;
-        const input = { file, filename, content_type: checked.type, size, sha256 };
-        const written = await store.write({
-          operation: "create_attachment",
-          input: uploader === undefined ? input : { ...input, uploader },
-          actor,
-          idempotency: idempotencyOf(sha256),
-        });
-        if (written.replayed) await tryToDiscard(file);
-        return written;
-      } catch (error) {
-        await tryToDiscard(file);
-        throw error;
-      }
-    },
+    take: (upload) => drained(upload.content, (rest) => take(upload, rest)),
     sign: links.sign,
     open: async (attachment, query) => {
       await links.check(attachment, query);
@@ -122,6 +125,24 @@ export function createAttachments(parts: AttachmentParts): Attachments {
   };
 }
 
+/**
+ * Reads a stream that is the body of a request. What is left of it after a fault is read and thrown away: the answer goes over the same connection, and so do
+ * the client's next requests.
+ */
+async function drained<T>(content: Readable, read: (rest: AsyncIterator<Buffer>) => Promise<T>): Promise<T> {
+  const rest = content.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  try {
+    return await read(rest);
+  } catch (error) {
+    // Not waited for: the client may be slow to send the rest.
+    void rest.return?.().then(
+      () => content.resume(),
+      () => undefined,
+    );
+    throw error;
+  }
+}
+
 interface Checked {
   readonly head: readonly Buffer[];
   readonly rest: AsyncIterator<Buffer>;
@@ -130,12 +151,11 @@ interface Checked {
 
 /** Reads as much as tells the type; throws `body_too_large`, `unsupported_media_type`, and `bad_request` for an empty file. */
 async function checkUpload(
-  { content, saidType, saidLength }: Upload,
+  { saidType, saidLength }: Upload,
+  rest: AsyncIterator<Buffer>,
   { maxBytes, types = usualTypes }: AttachmentOptions,
 ): Promise<Checked> {
   if (saidLength !== undefined && saidLength > maxBytes) throw tooLarge(maxBytes);
-  // What is not read must not end the connection: the answer goes over it.
-  const rest = content.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
   const head: Buffer[] = [];
   let size = 0;
   while (size < sniffedBytes) {

@@ -214,6 +214,7 @@ describe("of what was not taken in", () => {
       duplex: "half",
     } as RequestInit);
     expect(chunked.status).toBe(413);
+    await chunked.body?.cancel();
     expect(await held()).toEqual(before);
   });
 
@@ -225,7 +226,7 @@ describe("of what was not taken in", () => {
     await expect.poll(held, { timeout: 10_000 }).toEqual(before);
   });
 
-  it("nothing is left: the disk is full", async () => {
+  it("nothing is left: the disk cannot be written", async () => {
     const files = createDiskFiles("/dev/full/nowhere");
     const own = await openDeskStand({ attachments: { files } });
     const client = new pg.Client({ connectionString: own.databaseUrl });

@@ -19,6 +19,8 @@ export interface StoredFile {
 export interface AttachmentStore {
   /** Notes a file that is about to be written, so that it goes at `dueAt` unless it becomes an attachment. */
   readonly noteFile: (file: string, dueAt: Date) => Promise<void>;
+  /** Whether a file counts as waste; waits for a write that is about to say otherwise. */
+  readonly isWaste: (file: string) => Promise<boolean>;
   /** Forgets a file that was removed. */
   readonly forgetFile: (file: string) => Promise<void>;
   readonly findFile: (attachment: number) => Promise<StoredFile | undefined>;
@@ -33,6 +35,10 @@ export function createAttachmentStore(pool: Pool): AttachmentStore {
     noteFile: async (file, dueAt) => {
       const text = "insert into attachment_waste (file, due_at) values ($1, $2)";
       await guarded(() => pool.query(text, [file, dueAt]));
+    },
+    isWaste: async (file) => {
+      const text = "select from attachment_waste where file = $1 for update";
+      return (await guarded(() => pool.query(text, [file]))).rows.length > 0;
     },
     forgetFile: async (file) => {
       await guarded(() => pool.query("delete from attachment_waste where file = $1", [file]));
