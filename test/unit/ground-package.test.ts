@@ -72,7 +72,7 @@ describe("package-lock.json", () => {
 });
 
 describe("the text of the project", () => {
-  const folders = ["src", "connectors", "config", "test", "bench", "demo", "docs"];
+  const folders = ["src", "connectors", "config", "test", "bench", "demo", "docs", "examples"];
   const atRoot = readdirSync(root, { withFileTypes: true }).filter(
     (entry) => entry.isFile() && entry.name !== "package-lock.json" && entry.name !== ".env",
   );
