@@ -65,43 +65,10 @@ interface AttachmentParts extends AttachmentOptions {
 }
 
 export function createAttachments(parts: AttachmentParts): Attachments {
-  const { store, files, logger, now, linkLifetimeMs, publicUrl } = parts;
+  const { store, files, now, linkLifetimeMs, publicUrl } = parts;
   const links = createLinkSigner({ store: store.attachments, now, lifetimeMs: linkLifetimeMs });
-  const discard = async (file: string): Promise<void> => {
-    await files.remove(file);
-    await store.attachments.forgetFile(file);
-  };
-  // A write whose answer was lost may have made an attachment of it all the same.
-  const discardUnused = async (file: string): Promise<void> => {
-    try {
-      if (await store.attachments.isWaste(file)) await discard(file);
-    } catch (error) {
-      logger.warn({ err: error }, "a file could not be removed; it is tried again");
-    }
-  };
-  const take = async (upload: Upload, rest: AsyncIterator<Buffer>): Promise<Written> => {
-    const checked = await checkUpload(upload, rest, parts);
-    const file = newFileName();
-    await store.attachments.noteFile(file, new Date(now() + dayMs));
-    try {
-      const { size, sha256 } = await measured(checked, parts.maxBytes, (source) => files.write(file, source));
-      const { filename, uploader, actor, idempotencyOf } = upload;
-      const input = { file, filename, content_type: checked.type, size, sha256 };
-      const written = await store.write({
-        operation: "create_attachment",
-        input: uploader === undefined ? input : { ...input, uploader },
-        actor,
-        idempotency: idempotencyOf(sha256),
-      });
-      if (written.replayed) await discardUnused(file);
-      return written;
-    } catch (error) {
-      await discardUnused(file);
-      throw error;
-    }
-  };
   return {
-    take: (upload) => drained(upload.content, (rest) => take(upload, rest)),
+    take: (upload) => drained(upload.content, (rest) => takeFile(upload, rest, parts)),
     sign: links.sign,
     open: async (attachment, query) => {
       await links.check(attachment, query);
@@ -110,14 +77,10 @@ export function createAttachments(parts: AttachmentParts): Attachments {
       return { ...found, content: await files.read(found.file) };
     },
     sweep: async () => {
-      for (;;) {
-        const wasted = await store.attachments.wastedFiles(
-          new Date(now()),
-          new Date(now() - dayMs),
-          sweepBatch,
-        );
-        for (const file of wasted) await discard(file);
-        if (wasted.length < sweepBatch) return;
+      const wasted = (): Promise<readonly string[]> =>
+        store.attachments.wastedFiles(new Date(now()), new Date(now() - dayMs), sweepBatch);
+      for (let due = await wasted(); due.length > 0; due = await wasted()) {
+        for (const file of due) await discard(file, parts);
       }
     },
     publicUrl,
@@ -125,12 +88,56 @@ export function createAttachments(parts: AttachmentParts): Attachments {
   };
 }
 
+async function takeFile(
+  upload: Upload,
+  rest: AsyncIterator<Buffer, undefined>,
+  parts: AttachmentParts,
+): Promise<Written> {
+  const { store, files, now, maxBytes } = parts;
+  const checked = await checkUpload(upload, rest, parts);
+  const file = newFileName();
+  await store.attachments.noteFile(file, new Date(now() + dayMs));
+  try {
+    const { size, sha256 } = await measured(checked, maxBytes, (source) => files.write(file, source));
+    const { filename, uploader, actor, idempotencyOf } = upload;
+    const input = { file, filename, content_type: checked.type, size, sha256 };
+    const written = await store.write({
+      operation: "create_attachment",
+      input: uploader === undefined ? input : { ...input, uploader },
+      actor,
+      idempotency: idempotencyOf(sha256),
+    });
+    if (written.replayed) await discardUnused(file, parts);
+    return written;
+  } catch (error) {
+    await discardUnused(file, parts);
+    throw error;
+  }
+}
+
+async function discard(file: string, { files, store }: AttachmentParts): Promise<void> {
+  await files.remove(file);
+  await store.attachments.forgetFile(file);
+}
+
+/** A write whose answer was lost may have made an attachment of the file all the same. */
+async function discardUnused(file: string, parts: AttachmentParts): Promise<void> {
+  try {
+    if (await parts.store.attachments.isWaste(file)) await discard(file, parts);
+  } catch (error) {
+    parts.logger.warn({ err: error }, "a file could not be removed; it is tried again");
+  }
+}
+
 /**
  * Reads a stream that is the body of a request. What is left of it after a fault is read and thrown away: the answer goes over the same connection, and so do
  * the client's next requests.
  */
-async function drained<T>(content: Readable, read: (rest: AsyncIterator<Buffer>) => Promise<T>): Promise<T> {
-  const rest = content.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+async function drained<T>(
+  content: Readable,
+  read: (rest: AsyncIterator<Buffer, undefined>) => Promise<T>,
+): Promise<T> {
+  const rest = content.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
   try {
     return await read(rest);
   } catch (error) {
@@ -145,14 +152,14 @@ async function drained<T>(content: Readable, read: (rest: AsyncIterator<Buffer>)
 
 interface Checked {
   readonly head: readonly Buffer[];
-  readonly rest: AsyncIterator<Buffer>;
+  readonly rest: AsyncIterator<Buffer, undefined>;
   readonly type: string;
 }
 
 /** Reads as much as tells the type; throws `body_too_large`, `unsupported_media_type`, and `bad_request` for an empty file. */
 async function checkUpload(
   { saidType, saidLength }: Upload,
-  rest: AsyncIterator<Buffer>,
+  rest: AsyncIterator<Buffer, undefined>,
   { maxBytes, types = usualTypes }: AttachmentOptions,
 ): Promise<Checked> {
   if (saidLength !== undefined && saidLength > maxBytes) throw tooLarge(maxBytes);

@@ -31,7 +31,7 @@ function requestOf({ method, path }: (typeof routes)[number], key: string | unde
 describe("every route", () => {
   it("is closed to a request without a key, or with one that is not a key", async () => {
     expect(routes.length).toBeGreaterThan(25);
-    for (const route of routes) {
+    for (const route of routes.filter(({ caller }) => caller !== "anyone")) {
       for (const authorization of [undefined, "Bearer", "Bearer wrong", "Basic YTpi", stand.adminKey]) {
         const { status, json, headers } = await stand.send(requestOf(route, authorization));
         expect([route.path, authorization, status, json]).toEqual([

@@ -212,7 +212,7 @@ describe("of what was not taken in", () => {
       headers: { authorization: `Bearer ${stand.adminKey}`, "content-type": "text/plain" },
       body: Readable.toWeb(Readable.from(Array.from({ length: 40 }, () => Buffer.alloc(65_536, "a")))),
       duplex: "half",
-    } as RequestInit);
+    });
     expect(chunked.status).toBe(413);
     await chunked.body?.cancel();
     expect(await held()).toEqual(before);
