@@ -136,8 +136,8 @@ async function sendNoted(
       await log.planned(tried);
       throw thrown;
     }
-    // Only an answer says that the target is through with the call; one that broke off without may act still.
-    if (typeof error.details["status"] === "number") await log.ended(tried);
+    // Only the target's own answer says that it is through with the call.
+    if (isAnswered(error)) await log.ended(tried);
     if (write.find === undefined) throw unknown(error);
     throw thrown;
   }
@@ -184,6 +184,11 @@ const neverReached: readonly unknown[] = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAI
 function hasNotActed(error: AppError): boolean {
   const { reached, reason } = error.details;
   return refusals.includes(error.code) || reached === false || neverReached.includes(reason);
+}
+
+/** A call that broke off may act still, and so may one that a gateway gave up on the target's behalf. */
+function isAnswered({ details: { status } }: AppError): boolean {
+  return typeof status === "number" && status !== 502 && status !== 504;
 }
 
 function pending(why: string, retryAfterMs: number, reason: "busy" | "lag"): AppError {
