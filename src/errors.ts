@@ -264,7 +264,8 @@ export const errorCatalogue = {
     meaning: "The body is not of a type that this route takes.",
     status: 415,
     retry: "stop",
-    remedy: "Send JSON with `Content-Type: application/json`; as an attachment, a file of a type that is taken.",
+    remedy:
+      "Send JSON with `Content-Type: application/json`; as an attachment, a file of a type that is taken.",
   },
   idempotency_mismatch: {
     meaning: "The idempotency key was used before with another request.",
