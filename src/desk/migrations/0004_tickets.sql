@@ -128,6 +128,13 @@ declare
   closes boolean;
   differences jsonb;
 begin
+  -- A message alone, or what p_more says: none of the ticket's own fields.
+  if p = '{}' then
+    if p_more is null then return false; end if;
+    update ticket set updated_at = clock_timestamp(), version = before.version + 1 where id = before.id;
+    if p_more <> '{}' then perform record_change('ticket.updated', before.id, before.id, p_actor, p_more); end if;
+    return true;
+  end if;
   after.subject := coalesce(p->>'subject', before.subject);
   after.status := coalesce((p->>'status')::ticket_status, before.status);
   after.priority := coalesce((p->>'priority')::ticket_priority, before.priority);

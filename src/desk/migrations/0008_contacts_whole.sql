@@ -248,6 +248,8 @@ declare
   contacts bigint[];
   known jsonb;
 begin
+  -- Most messages name nobody.
+  if not p ? 'requester' and not p ? 'orders' and (p->'message'->'author' ? 'contact') is not true then return p; end if;
   if p ? 'requester' and (p->'message'->'author' ? 'contact') is not true
     and (not p ? 'orders' or not exists (select from jsonb_array_elements(p->'orders') as o where o->'customer' <> p->'requester'))
   then
