@@ -339,20 +339,27 @@ describe("erasing a contact", () => {
     const zoe = await newEndUser(stand, "Zoe");
     const kept = idOf(await uploadAs(ada, "mine", "mine.txt"));
     await ada.send("POST", "/v1/me/tickets", { message: { text: "keep", attachments: [kept] } });
+    const keyed = { authorization: `Bearer ${zoe.token}`, "idempotency-key": "zoe" };
+    const agents = idOf(await upload("letter", "zoe-letter.txt", { "idempotency-key": "agents" }));
     const [sent, loose] = [
-      idOf(await uploadAs(zoe, "secret of Zoe", "zoe-passport.txt")),
+      idOf(await upload("secret of Zoe", "zoe-passport.txt", keyed, "/v1/me/attachments")),
       idOf(await uploadAs(zoe, "more of Zoe", "zoe-more.txt")),
     ];
     const html = "<p>I am <b>Zoe</b></p>";
     const ticket = idOf(await zoe.send("POST", "/v1/me/tickets", { message: { html, attachments: [sent] } }));
+    await agent("POST", `/v1/tickets/${ticket}/messages`, { text: "Dear Zoe", attachments: [agents] });
     const url = await linkOf(sent);
     const before = await held();
     await agent("DELETE", `/v1/contacts/${zoe.id}`);
+    for (const table of ["attachment", "idempotency", "message"]) {
+      const { rows } = await database.query<{ row: string }>(`select t::text as row from ${table} t`);
+      expect([table, rows.filter(({ row }) => /zoe/i.test(row))]).toEqual([table, []]);
+    }
     expect((await download(url)).status).toBe(404);
     for (const id of [sent, loose]) expect((await agent("GET", `/v1/attachments/${id}`)).status).toBe(404);
     await expect
       .poll(held, { timeout: 10_000 })
-      .toEqual({ rows: before.rows - 2, waste: before.waste, files: before.files - 2 });
+      .toEqual({ rows: before.rows - 3, waste: before.waste, files: before.files - 3 });
     const said = pageOf(message).parse((await agent("GET", `/v1/tickets/${ticket}/messages`)).json).data[0];
     expect(said).toMatchObject({ text: "[erased]", html: null, attachments: [] });
     expect((await download(await linkOf(kept))).status).toBe(200);
