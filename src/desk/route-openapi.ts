@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
+import { createDocsPage } from "./docs-page.ts";
 import type { OpenApiDocument } from "./openapi.ts";
 import { createOpenApi } from "./openapi.ts";
 import type { Route, RouteFacts } from "./route.ts";
@@ -25,10 +26,11 @@ interface Page {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Serves the document at `/v1/openapi.json`. It is made when it is first asked for. */
+/** Serves the document at `/v1/openapi.json`, and at `/docs` as a page to read. Both are made when they are first asked for. */
 export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): FastifyPluginAsync {
   return async (server: FastifyInstance) => {
     let document: Page | undefined;
+    let docs: Page | undefined;
     server.get(openApiFacts.path, { exposeHeadRoute: false }, (request, reply) => {
       document ??= pageOf(JSON.stringify(describeApi(routes)), {
         "content-type": "application/json; charset=utf-8",
@@ -37,7 +39,20 @@ export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): Fa
       });
       return sendPage(request, reply, document);
     });
+    server.get("/docs", { exposeHeadRoute: false }, (request, reply) => {
+      docs ??= docsOf(routes);
+      return sendPage(request, reply, docs);
+    });
   };
+}
+
+function docsOf(routes: readonly (Route | RouteFacts)[]): Page {
+  const { html, policy } = createDocsPage(describeApi(routes));
+  return pageOf(html, {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": policy,
+    "referrer-policy": "no-referrer",
+  });
 }
 
 function pageOf(body: string, headers: Readonly<Record<string, string>>): Page {

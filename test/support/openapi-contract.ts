@@ -113,9 +113,9 @@ function operationsOf(document: OpenApiDocument, follow: Contract["follow"]): re
 
 /** Answers may grow; of the server that we test we want to know all that it answers. */
 function closeObjects(part: unknown): unknown {
-  if (Array.isArray(part)) return part.map(closeObjects);
+  if (Array.isArray(part)) return (part as unknown[]).map(closeObjects);
   if (typeof part !== "object" || part === null) return part;
-  const entries = Object.entries(part).map(([name, value]) => [
+  const entries = Object.entries(part).map(([name, value]): [string, unknown] => [
     name,
     // The parts of a combination each know only some of the fields.
     name === "allOf" || name === "examples" || name === "example" ? value : closeObjects(value),
