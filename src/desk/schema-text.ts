@@ -19,7 +19,7 @@ export const messageText = text(65_536);
 /** HTML of a message: kept without what could do anything. */
 export const messageHtml = z
   .string()
-  .max(262_144)
+  .max(131_072)
   .overwrite((html) => sanitizeMessageHtml(storable(html)))
   .describe("sanitised: text, links by http, https and mailto, images of attachments by cid:att_…");
 export const tag = z.string().overwrite(storable).trim().min(1).max(100);
