@@ -62,7 +62,9 @@ export function hasFailed({
 export function reportOf(outcomes: readonly Outcome[], seed: string, seconds: number): Report {
   const countOf = (kind: Outcome["kind"]): number =>
     new Set(outcomes.filter((one) => one.kind === kind).map(({ name }) => name)).size;
-  const groups = Map.groupBy(outcomes, ({ name, target, queue }) => `${name}\n${target}\n${queue}`);
+  // Points before scenarios, each in the order in which they were asked for.
+  const ordered = outcomes.toSorted((a, b) => a.kind.localeCompare(b.kind));
+  const groups = Map.groupBy(ordered, ({ name, target, queue }) => `${name}\n${target}\n${queue}`);
   const byPoint = [...groups.values()].map((group): Row => {
     const { name, target, queue } = group[0] as Outcome;
     return { point: name, target, queue, ...sumsOf(group) };

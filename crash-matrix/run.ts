@@ -58,7 +58,7 @@ export const links = ["database", "redis", "target", "shop"] as const;
 export type Link = (typeof links)[number];
 
 const smallShape = { hookedOrders: 4, polledOrders: 3, perOrder: 4 };
-const sentWithinMs = 120_000;
+const sentWithinMs = 240_000;
 const settledWithinMs = 150_000;
 
 /** A call that the target acts on late does so after this long: within what it declares. */
