@@ -120,6 +120,14 @@ export interface DueLane {
   readonly priority: DeliveryPriority;
 }
 
+/** Which due mail to look for. */
+export interface DueOptions {
+  /** Mail that has been due for so long, in milliseconds; two seconds unless told: what is younger was rung for a moment ago. */
+  readonly dueForMs?: number;
+  /** Targets to leave out. Looking past a long backlog of theirs takes a look at each of its deliveries. */
+  readonly except?: readonly string[];
+}
+
 export interface HeldLanes {
   readonly target: string;
   readonly lanes: number;
@@ -156,11 +164,8 @@ export interface Ledger {
 
   /** No lane of the target is leased for this long. A shorter pause does not cut a longer one. */
   readonly pauseTarget: (target: string, forMs: number, reason: string) => Promise<void>;
-  /**
-   * Lanes with mail that has been due for so long (two seconds unless told) and that nobody holds, longest waiting first. What processes held
-   * that are gone is free from here on.
-   */
-  readonly dueLanes: (limit: number, dueForMs?: number) => Promise<readonly DueLane[]>;
+  /** Lanes with overdue mail that nobody holds, longest waiting first. What processes held that are gone is free from here on. */
+  readonly dueLanes: (limit: number, options?: DueOptions) => Promise<readonly DueLane[]>;
   /** Makes the due deliveries to a target dead letters (`connection_unknown`), unless somebody holds their lanes; returns how many. */
   readonly giveUp: (target: string) => Promise<number>;
   /**

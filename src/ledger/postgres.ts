@@ -108,10 +108,10 @@ function createLedger(parts: Parts, maxWaiting: number): OpenedLedger {
     ...createLanes(parts),
     effectLog: createEffects({ durable, relaxed, guarded }),
     pauseTarget: (target, forMs, reason) => guarded(() => pauseTarget(durable, target, forMs, reason)),
-    dueLanes: (limit, dueForMs) =>
+    dueLanes: (limit, options) =>
       guarded(async () => {
         await freeLanesOfTheGone(relaxed);
-        return dueLanes(relaxed, limit, dueForMs);
+        return dueLanes(relaxed, limit, options);
       }),
     tokens: (connection) => createTokenStore(durable, connection, guarded),
     giveUp: (target) => guarded(() => giveUp(durable, target)),

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { Cursor } from "../sdk/source.ts";
-import type { DueLane, HeldLanes, Lease, StoredReceipt } from "./ledger.ts";
+import type { DueLane, DueOptions, HeldLanes, Lease, StoredReceipt } from "./ledger.ts";
 import type { OwnedLease } from "./lanes.ts";
 import { inReplayTurn } from "./replay.ts";
 import { leaseLost } from "./lanes.ts";
@@ -43,7 +43,6 @@ export async function pauseTarget(pool: Pool, target: string, forMs: number, rea
   );
 }
 
-/** Younger mail has been rung for a moment ago. */
 const overdueMs = 2000;
 
 /** Rows looked at in one step when searching for due lanes; a step is an index range, however large the backlog is. */
@@ -59,7 +58,7 @@ with held as materialized (
   select id, target, lane, priority, due_at from delivery
   where status = 0 and due_at <= clock_timestamp() - $3 * interval '1 millisecond' and (due_at, id) > ($1::timestamptz, $2::bigint)
     and (target, lane) not in (select target, lane from held)
-    and target not in (select target from target_pause where until > clock_timestamp())
+    and target not in (select target from target_pause where until > clock_timestamp()) and target <> all ($4::text[])
   order by due_at, id limit ${dueStep}
 ), lanes as (
   select target, lane, min(priority) as priority, min(id) as first from step group by target, lane
@@ -86,11 +85,16 @@ interface DueRow {
 }
 
 /** Lanes with mail that has been due for so long or longer and that nobody holds, longest waiting first. */
-export async function dueLanes(pool: Pool, limit: number, dueForMs = overdueMs): Promise<readonly DueLane[]> {
+export async function dueLanes(
+  pool: Pool,
+  limit: number,
+  { dueForMs = overdueMs, except = [] }: DueOptions = {},
+): Promise<readonly DueLane[]> {
   const found = new Map<string, DueLane>();
   let after: readonly [string, number] = ["-infinity", 0];
   for (let step = 0; step < dueSteps && found.size < limit; step += 1) {
-    const { rows } = await pool.query<DueRow>({ name: "due", text: dueText, values: [...after, dueForMs] });
+    const values = [...after, dueForMs, except];
+    const { rows } = await pool.query<DueRow>({ name: "due", text: dueText, values });
     for (const row of rows) {
       if (row.target === null || found.size >= limit) continue;
       found.set(`${row.target}\n${row.lane}`, {

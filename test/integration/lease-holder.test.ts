@@ -47,7 +47,7 @@ async function leaseOne(ledger: PostgresLedger, lane: string): Promise<Lease> {
 }
 
 const namesOf = async (ledger: PostgresLedger): Promise<readonly string[]> =>
-  (await ledger.dueLanes(100, 0)).map(({ lane }) => lane);
+  (await ledger.dueLanes(100, { dueForMs: 0 })).map(({ lane }) => lane);
 
 describe("the lanes of a process", () => {
   it("are free as soon as it is gone, long before their leases run out", async () => {

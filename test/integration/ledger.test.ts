@@ -244,7 +244,9 @@ describe("upkeep", () => {
        from event, generate_series(1, 110000) n`,
     );
     await ledger.pauseTarget("desk", 60_000, "target_unauthorized");
-    expect(await ledger.dueLanes(10, 0)).toEqual([{ target: "other", lane: "order/1", priority: "live" }]);
+    expect(await ledger.dueLanes(10, { dueForMs: 0 })).toEqual([
+      { target: "other", lane: "order/1", priority: "live" },
+    ]);
   });
 
   it("prunes what is over and old, batch by batch, and keeps what is pending or dead", async () => {

@@ -60,3 +60,19 @@ it("mail for a target that no flow writes to becomes dead letters after ten minu
   await createSweeper(restored).sweep(0);
   expect(restored.rings.map(({ target }) => target)).toEqual(["moved"]);
 });
+
+it("a lane that nobody rang for is found within a minute behind a long backlog of a busy target", async () => {
+  await ledger.pool.query("truncate event, delivery, attempt restart identity");
+  for (let n = 0; n < 12; n += 1)
+    await ledger.append(appendOf(failedFulfillment(`b${n}`, `b${n}`), { target: "busy" }));
+  await ledger.append(appendOf(failedFulfillment("quiet", "quiet"), { target: "quiet" }));
+  const engine = testEngine({
+    // The backlog is as long as a sweep looks.
+    ledger: { ...ledger, dueLanes: (_limit, options) => ledger.dueLanes(12, options) },
+    flows: [flowOf({ name: "one", target: "busy" }), flowOf({ name: "two", target: "quiet" })],
+    queue: { depth: async (target) => ({ waiting: target === "busy" ? 100 : 0, active: 0, delayed: 0 }) },
+  });
+  const sweeper = createSweeper(engine);
+  for (let sweeps = 0; sweeps < 12; sweeps += 1) await sweeper.sweep(0);
+  expect(engine.rings.map(({ target }) => target)).toEqual(["quiet"]);
+});
