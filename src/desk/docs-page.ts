@@ -98,9 +98,7 @@ ${parameterTable(parameters.map((parameter) => follow(parameter, document)))}${b
 
 function answer(status: string, response: JsonSchema): string {
   const [meaning = ""] = String(response.description).split("\n");
-  const headers = Object.keys((response.headers ?? {}) as object).map(
-    (name) => `<code>${escapeHtml(name)}</code>`,
-  );
+  const headers = Object.keys(response.headers ?? {}).map((name) => `<code>${escapeHtml(name)}</code>`);
   const carried = headers.length === 0 ? "" : `<p class="quiet">Headers: ${headers.join(", ")}</p>`;
   return `<details><summary><code>${status}</code> ${markdown(meaning, "span")}</summary>${contentTable(response)}${carried}</details>`;
 }

@@ -127,32 +127,31 @@ function encode(text: string): string {
 }
 
 function idsOf(objects: DeskObjects): readonly string[] {
-  return Object.values(objects).filter((value: string) => /^[a-z]{3}_\d+$/.test(value));
+  const values: readonly string[] = Object.values<string>({ ...objects });
+  return values.filter((value) => /^[a-z]{3}_\d+$/.test(value));
 }
+
+const hostileParts: readonly string[] = [
+  "%00",
+  "%ED%A0%80",
+  "%FF",
+  "tkt_0",
+  "con_-1",
+  "con_1e3",
+  "ord_1%20",
+  "x".repeat(3000),
+];
 
 /** Addresses with one part spoiled. */
 function hostileAddress(operation: Operation, objects: DeskObjects): fc.Arbitrary<string> {
   const good = addressOf(operation.path, objects).split("/");
   const names = operation.path.split("/");
   const places = names.flatMap((name, index) => (name.startsWith("{") ? [index] : []));
-  const parts = [
-    ...hostileTexts.filter((text) => text !== "").map(encode),
-    ...[
-      "%00",
-      "%ED%A0%80",
-      "%FF",
-      "tkt_0",
-      "con_-1",
-      "con_1e3",
-      "con_99999999999999999999",
-      "ord_1%20",
-      "x".repeat(3000),
-    ],
-    ...idsOf(other),
-  ];
+  const texts = hostileTexts.filter((text) => text !== "").map(encode);
+  const parts = [...texts, ...hostileParts, "con_99999999999999999999", ...idsOf(other)];
   return fc
     .tuple(fc.constantFrom(...places), fc.constantFrom(...parts))
-    .map(([place, part]) => good.with(place, part).join("/"));
+    .map(([place, part]): string => good.with(place, part).join("/"));
 }
 
 function searchOf(operation: Operation, objects: DeskObjects): fc.Arbitrary<string> {
@@ -219,11 +218,13 @@ describe("bodies", () => {
       const path = addressOf(operation.path, objects);
       const [example] = ((operation.body ?? {}).examples ?? []) as readonly unknown[];
       const value = fc.oneof(arbitraryOf(operation.body ?? {}, source), fc.constant(example ?? {}));
-      expect(await firstFault(
-        operation,
-        spoil(value).map((body) => ({ path, body, headers: {} })),
-        objects,
-      )).toBeUndefined();
+      expect(
+        await firstFault(
+          operation,
+          spoil(value).map((body) => ({ path, body, headers: {} })),
+          objects,
+        ),
+      ).toBeUndefined();
     },
   );
 });
