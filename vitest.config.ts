@@ -7,9 +7,10 @@ const project = (name: string, extra: Record<string, unknown> = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      project("unit"),
-      project("conformance"),
-      project("golden"),
+      // Long enough for a machine that has other things to do.
+      project("unit", { testTimeout: 30_000 }),
+      project("conformance", { testTimeout: 30_000 }),
+      project("golden", { testTimeout: 30_000 }),
       project("integration", {
         globalSetup: ["test/support/postgres-setup.ts"],
         testTimeout: 60_000,
