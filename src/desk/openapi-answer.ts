@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../errors.ts";
 import { errorCatalogue } from "../errors.ts";
+import { commonHeadersOf } from "./openapi-header.ts";
 import type { JsonSchema } from "./openapi-schema.ts";
 import type { Route, RouteFacts } from "./route.ts";
 
@@ -73,7 +74,7 @@ function problemResponse(status: string, codes: readonly ErrorCode[]): JsonSchem
   return {
     description: meanings.join("\n\n"),
     headers: {
-      "X-Request-Id": { $ref: "#/components/headers/RequestId" },
+      ...commonHeadersOf(status === "401" ? "anyone" : "key"),
       ...(status === "401" ? { "WWW-Authenticate": { $ref: "#/components/headers/Authenticate" } } : {}),
       ...(waits ? { "Retry-After": { $ref: "#/components/headers/RetryAfter" } } : {}),
       ...(status === "308" ? location : {}),

@@ -29,10 +29,12 @@ interface Page {
 /** Serves the document at `/v1/openapi.json`, and at `/docs` as a page to read. Both are made when they are first asked for. */
 export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): FastifyPluginAsync {
   return async (server: FastifyInstance) => {
+    let described: OpenApiDocument | undefined;
     let document: Page | undefined;
     let docs: Page | undefined;
+    const describe = (): OpenApiDocument => (described ??= describeApi(routes));
     server.get(openApiFacts.path, { exposeHeadRoute: false }, (request, reply) => {
-      document ??= pageOf(JSON.stringify(describeApi(routes)), {
+      document ??= pageOf(JSON.stringify(describe()), {
         "content-type": "application/json; charset=utf-8",
         // Pages of any origin may read it: it is the same for everyone.
         "access-control-allow-origin": "*",
@@ -40,14 +42,14 @@ export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): Fa
       return sendPage(request, reply, document);
     });
     server.get("/docs", { exposeHeadRoute: false }, (request, reply) => {
-      docs ??= docsOf(routes);
+      docs ??= docsOf(describe());
       return sendPage(request, reply, docs);
     });
   };
 }
 
-function docsOf(routes: readonly (Route | RouteFacts)[]): Page {
-  const { html, policy } = createDocsPage(describeApi(routes));
+function docsOf(document: OpenApiDocument): Page {
+  const { html, policy } = createDocsPage(document);
   return pageOf(html, {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": policy,
