@@ -1,6 +1,6 @@
 import { AppError, usedOfLimitHeader } from "deskbridge/sdk";
 import type { ConnectorContext, HttpRequest, HttpResponse } from "deskbridge/sdk";
-import { z } from "zod";
+import type { z } from "zod";
 import { addressOf } from "./config.ts";
 import type { Config } from "./config.ts";
 import { createCredential, tokenPath } from "./credential.ts";

@@ -75,19 +75,14 @@ function healthOf(outcome: Outcome, { receipts, operations }: Progress): TargetH
   if (operations === undefined) return "unknown";
   if (outcome.kind === "done") return receipts.some(({ replayed }) => replayed !== true) ? "well" : "unknown";
   if (outcome.kind === "skipped") return "unknown";
-  switch (outcome.error.code) {
-    case "target_unavailable":
-    case "target_timeout":
-    case "target_protocol":
-      return "failing";
-    case "target_rejected":
-    case "target_not_found":
-    case "target_conflict":
-      return "well";
-    default:
-      return "unknown";
-  }
+  const { code } = outcome.error;
+  if (troubles.includes(code)) return "failing";
+  return answers.includes(code) ? "well" : "unknown";
 }
+
+/** Errors of a target that is in trouble, and those of one that is well and says no. */
+const troubles: readonly ErrorCode[] = ["target_unavailable", "target_timeout", "target_protocol"];
+const answers: readonly ErrorCode[] = ["target_rejected", "target_not_found", "target_conflict"];
 
 async function enrich(event: Event, { engine, signal, holdLease }: AttemptContext): Promise<Event> {
   const enricher = engine.setup().connections.get(event.source)?.connection.enrich;

@@ -31,7 +31,7 @@ export interface Breaker {
 }
 
 export function createBreaker({ now, random }: BreakerOptions): Breaker {
-  let outcomes: { readonly at: number; readonly failed: boolean }[] = [];
+  const window = createWindow(now);
   let openings = 0;
   let halfOpen = false;
   let probing = false;
@@ -41,7 +41,7 @@ export function createBreaker({ now, random }: BreakerOptions): Breaker {
   const enterHalfOpen = (): void => {
     halfOpen = true;
     probing = false;
-    outcomes = [];
+    window.clear();
     era += 1;
   };
 
@@ -65,16 +65,6 @@ export function createBreaker({ now, random }: BreakerOptions): Breaker {
     return undefined;
   };
 
-  const count = (failed: boolean): Pause | undefined => {
-    // With nothing but successes there is nothing to keep.
-    if (!failed && outcomes.length === 0) return undefined;
-    const at = now();
-    const recent = outcomes.filter((one) => at - one.at <= outcomesForMs);
-    outcomes = [...recent, { at, failed }].slice(-lastOutcomes);
-    const failures = outcomes.filter((one) => one.failed).length;
-    return outcomes.length >= fewestOutcomes && failures * 2 >= outcomes.length ? open() : undefined;
-  };
-
   return {
     admit: () => {
       if (probing) return undefined;
@@ -83,12 +73,33 @@ export function createBreaker({ now, random }: BreakerOptions): Breaker {
       return (health) => {
         if (admittedIn !== era) return undefined;
         if (halfOpen) return endProbe(health);
-        return health === "unknown" ? undefined : count(health === "failing");
+        if (health === "unknown") return undefined;
+        return window.fails(health === "failing") ? open() : undefined;
       };
     },
     doubt: () => {
       if (!halfOpen) enterHalfOpen();
     },
     isHalfOpen: () => halfOpen,
+  };
+}
+
+/** The last outcomes of calls. */
+function createWindow(now: () => number) {
+  let outcomes: readonly { readonly at: number; readonly failed: boolean }[] = [];
+  return {
+    clear: (): void => {
+      outcomes = [];
+    },
+    /** Takes one more in; whether there are enough of them now, and half of them failed. */
+    fails: (failed: boolean): boolean => {
+      // With nothing but successes there is nothing to keep.
+      if (!failed && outcomes.length === 0) return false;
+      const at = now();
+      const recent = outcomes.filter((one) => at - one.at <= outcomesForMs);
+      outcomes = [...recent, { at, failed }].slice(-lastOutcomes);
+      const failures = outcomes.filter((one) => one.failed).length;
+      return outcomes.length >= fewestOutcomes && failures * 2 >= outcomes.length;
+    },
   };
 }

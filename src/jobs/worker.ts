@@ -2,7 +2,6 @@ import { toAppError } from "../errors.ts";
 import type { Claim, LeasedLane } from "../ledger/ledger.ts";
 import type { Ring, RingOutcome, RingPriority } from "../queue/queue.ts";
 import type { Pause } from "./attempt.ts";
-import type { Breaker } from "./breaker.ts";
 import { createBreaker } from "./breaker.ts";
 import type { Engine } from "./engine.ts";
 import type { LaneContext } from "./lane.ts";
@@ -40,17 +39,14 @@ export async function startWorker(
   const abort = new AbortController();
   const waiting = createRoom(concurrency * waitingPerPlace.most, concurrency * waitingPerPlace.low);
   const leased = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
-  const breaker = createBreaker(engine);
-  const pause = createPause(engine, target, breaker);
+  const { learn, ...care } = createPause(engine, target);
   let stopping = false;
   const context: WorkerContext = {
     engine,
     target,
     abort: abort.signal,
     stopping: () => stopping,
-    pausedUntil: pause.until,
-    onPause: pause.declare,
-    breaker,
+    ...care,
     takePlace: createSlots(concurrency).take,
   };
 
@@ -63,7 +59,7 @@ export async function startWorker(
     try {
       if (stopping) return { kind: "snooze", until: engine.now() };
       const claim = await claimLanes(engine, ring);
-      if (claim.kind === "paused") return { kind: "snooze", until: pause.learn(claim.forMs) };
+      if (claim.kind === "paused") return { kind: "snooze", until: learn(claim.forMs) };
       engine.crashPoint("work.claimed");
       begun = claim.lanes.length;
       for (const lane of claim.lanes) begin(lane, ring.priority);
@@ -112,8 +108,9 @@ function createLaneRunner(context: WorkerContext, waiting: Room, leased: Room) {
   return { begin, allOver: async () => void (await Promise.all(underWay)) };
 }
 
-/** What this process knows of a target's pause: declared by one of its own attempts, or learned from the ledger. */
-function createPause(engine: Engine, target: string, breaker: Breaker) {
+/** What this process knows of a target's health: its breaker, and its pause, declared by an attempt of ours or learned from the ledger. */
+function createPause(engine: Engine, target: string) {
+  const breaker = createBreaker(engine);
   let pausedUntil = 0;
   const learn = (forMs: number): number => {
     const until = engine.now() + forMs;
@@ -122,9 +119,10 @@ function createPause(engine: Engine, target: string, breaker: Breaker) {
     return until;
   };
   return {
-    until: (): number => pausedUntil,
+    breaker,
     learn,
-    declare: async ({ forMs, reason }: Pause): Promise<void> => {
+    pausedUntil: (): number => pausedUntil,
+    onPause: async ({ forMs, reason }: Pause): Promise<void> => {
       if (engine.now() + forMs <= pausedUntil) return;
       learn(forMs);
       engine.metrics.targetPaused(target, reason);
