@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { deskbridgeHome } from "../support/deskbridge-process.ts";
 import type { KilledDay } from "../support/killed-day.ts";
 import { momentsOf, playWithKills } from "../support/killed-day.ts";
@@ -24,8 +24,11 @@ async function expectDoneOnce(
   expect(leaks(processes.map((process) => process.output()).join("\n"))).toEqual([]);
 }
 
+// Side by side, so each takes `onTestFinished` from its own context: the imported one may belong to the other.
 describe.concurrent("a process killed in the middle of the day and started again", () => {
-  it("has done every acknowledged event exactly once, on its own database alone", async () => {
+  it("has done every acknowledged event exactly once, on its own database alone", async ({
+    onTestFinished,
+  }) => {
     const run = await openShopDay(11);
     onTestFinished(run.close);
     const home = await deskbridgeHome();
@@ -38,7 +41,7 @@ describe.concurrent("a process killed in the middle of the day and started again
     await expectDoneOnce(run, killed, await embeddedUrl(home.dataDir));
   });
 
-  it("has done so with Redis flushed each time, and once while it ran", async () => {
+  it("has done so with Redis flushed each time, and once while it ran", async ({ onTestFinished }) => {
     const run = await openShopDay(12);
     onTestFinished(run.close);
     const home = await deskbridgeHome();
