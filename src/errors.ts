@@ -185,6 +185,36 @@ export const errorCatalogue = {
     retry: "retry",
     remedy: "Check what stands between us and the target (a proxy, a login page).",
   },
+  sink_table_foreign: {
+    meaning: "The warehouse has a table of that name which this export did not make.",
+    status: 409,
+    retry: "stop",
+    remedy: "Give the export another table name, or move the table away. Nothing was written to it.",
+  },
+  sink_schema_changed: {
+    meaning: "The table in the warehouse does not have the columns or types that are exported.",
+    status: 409,
+    retry: "stop",
+    remedy: "Change the column back, or see `onSchemaChange` of the export.",
+  },
+  sink_full: {
+    meaning: "The warehouse, or the disk that rows are staged on, has no room left.",
+    status: 507,
+    retry: "retry",
+    remedy: "Make room. The export goes on from its last commit by itself.",
+  },
+  export_unknown: {
+    meaning: "No export of that name is configured.",
+    status: 404,
+    retry: "stop",
+    remedy: "`deskbridge export list` shows the names.",
+  },
+  export_busy: {
+    meaning: "The export is being run by another process.",
+    status: 409,
+    retry: "retry",
+    remedy: "Wait for it to end; `deskbridge export status` shows how far it is.",
+  },
   effect_pending: {
     meaning:
       "Whether an earlier try of this write took effect cannot be told yet, or another write is making the same object.",

@@ -1,7 +1,9 @@
 import type { z } from "zod";
 import type { Logger } from "pino";
+import type { DatasetSource } from "./dataset-source.ts";
 import type { Desk } from "./desk.ts";
 import type { HttpClient, HttpClientOptions } from "./http.ts";
+import type { Sink } from "./sink.ts";
 import type { Enricher, Source } from "./source.ts";
 import type { SharedToken, TokenSource } from "./token.ts";
 import type { Webhook } from "./webhook.ts";
@@ -53,6 +55,10 @@ export interface Connection {
   /** Fetches what an event lacks before it is mapped. */
   readonly enrich?: Enricher;
   readonly desk?: Desk;
+  /** What can be exported from here. */
+  readonly datasets?: DatasetSource;
+  /** Takes what is exported. */
+  readonly sink?: Sink;
   /** How fast the vendor lets us call, where it is known beforehand. */
   readonly rateLimit?: RateLimit;
   readonly check?: (signal: AbortSignal) => Promise<readonly CheckResult[]>;

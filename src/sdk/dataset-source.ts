@@ -1,0 +1,45 @@
+import type { DatasetName } from "../model/dataset.ts";
+import type { RowChange } from "./row-batch.ts";
+
+/** Where a read of a dataset stopped: the source's own text, at most 2,000 characters, that it can go on from in any later process. */
+export type Watermark = string;
+
+export interface DatasetRequest {
+  readonly dataset: DatasetName;
+  /** Names of the dataset's columns that are wanted, in the dataset's order; those of the key and the day are always among them. */
+  readonly columns: readonly string[];
+  /** Undefined to read everything from the beginning. */
+  readonly after: Watermark | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Days of a dataset's `day` column, UTC, both `YYYY-MM-DD`; `from` inclusive, `until` exclusive. */
+export interface DayRange {
+  readonly from: string;
+  readonly until: string;
+}
+
+/**
+ * A page of what changed. `changes` is read once, in order, as it arrives; of two changes of one row the later counts. Only when it has come to its end
+ * without a fault is the page whole, and `watermark` what to go on from once a sink has it.
+ */
+export interface DatasetPage {
+  readonly changes: AsyncIterable<RowChange>;
+  readonly watermark: Watermark;
+  /** RFC 3339 UTC: what happened on the source before this is in the warehouse once this page is. For people; may be rough. */
+  readonly asOf?: string;
+  /** Between 0 and 1: how far the read has come, where the source can tell. */
+  readonly fraction?: number;
+}
+
+/**
+ * What a desk gives a warehouse. Reading from a watermark gives every row that changed since, and every row that is gone, at least once, however late it
+ * changed; reading the same stretch again gives the rows as they are then, so it does no harm. Errors are classified like a target's.
+ */
+export interface DatasetSource {
+  readonly datasets: readonly DatasetName[];
+  /** Pages from a watermark up to what there is when the read begins. Gives at least one page, so that the watermark moves while nothing happens. */
+  readonly read: (request: DatasetRequest) => AsyncIterable<DatasetPage>;
+  /** Every row of some days as it is now; for repairs and comparisons. The watermarks of its pages mean nothing. Absent where it cannot. */
+  readonly readDays?: (request: Omit<DatasetRequest, "after"> & DayRange) => AsyncIterable<DatasetPage>;
+}
