@@ -1,4 +1,5 @@
 import type { Column } from "../model/dataset.ts";
+import { formatCsvRow, parseCsv } from "./csv.ts";
 
 /** One row by the names of its columns. Values are as `ColumnType` tells: timestamps RFC 3339 UTC, dates `YYYY-MM-DD`, `json` parsed. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -26,4 +27,19 @@ export type RowChangeKind = "upsert" | "delete";
 export interface RowChange {
   readonly kind: RowChangeKind;
   readonly batch: RowBatch;
+}
+
+/** A batch of rows that came as CSV; they are parsed when somebody asks for them, and then each time. */
+export function createCsvBatch(columns: readonly Column[], csv: Buffer, count: number): RowBatch {
+  return { columns, count, csv: () => csv, rows: () => parseCsv(columns, csv) };
+}
+
+/** A batch of rows by name, with values as `Row` says; CSV is made when somebody asks for it, and then each time. */
+export function createRowBatch(columns: readonly Column[], rows: readonly Row[]): RowBatch {
+  return {
+    columns,
+    count: rows.length,
+    csv: () => Buffer.from(rows.map((row) => formatCsvRow(columns, row)).join("")),
+    rows: () => rows,
+  };
 }
