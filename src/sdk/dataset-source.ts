@@ -10,6 +10,8 @@ export interface DatasetRequest {
   readonly columns: readonly string[];
   /** Undefined to read everything from the beginning. */
   readonly after: Watermark | undefined;
+  /** Changes younger than this are left for the next read, where the source has to allow for what becomes visible late; its own choice when absent. */
+  readonly lagMs?: number | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -38,8 +40,12 @@ export interface DatasetPage {
  */
 export interface DatasetSource {
   readonly datasets: readonly DatasetName[];
+  /** Those of them whose old rows the source drops without their being untrue: what a full run does not find again stays in the warehouse. */
+  readonly forgets?: readonly DatasetName[];
   /** Pages from a watermark up to what there is when the read begins. Gives at least one page, so that the watermark moves while nothing happens. */
   readonly read: (request: DatasetRequest) => AsyncIterable<DatasetPage>;
   /** Every row of some days as it is now; for repairs and comparisons. The watermarks of its pages mean nothing. Absent where it cannot. */
-  readonly readDays?: (request: Omit<DatasetRequest, "after"> & DayRange) => AsyncIterable<DatasetPage>;
+  readonly readDays?: (
+    request: Omit<DatasetRequest, "after" | "lagMs"> & DayRange,
+  ) => AsyncIterable<DatasetPage>;
 }

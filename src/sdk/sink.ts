@@ -30,7 +30,7 @@ export interface SinkRequest {
 export interface SinkPosition {
   /** Number of the run that last committed. */
   readonly run: number;
-  /** As it was given with that commit. */
+  /** As it was given with that commit: the engine's own wrapping of the source's, at most 2,100 characters. */
   readonly watermark: Watermark;
 }
 
@@ -65,7 +65,10 @@ export interface SinkWriter {
   readonly leftOut: readonly { readonly column: string; readonly reason: string }[];
   /** Stages changes; resolves when it is ready for more. Nothing of them is to be seen in the warehouse. Later changes of a row win. */
   readonly write: (change: RowChange) => Promise<void>;
-  /** Publishes all that was written since the last commit, together with the watermark, at once: after a crash either all of it is there or none. */
+  /**
+   * Publishes all that was written since the last commit, together with the watermark, at once: after a crash either all of it is there or none. Refuses with
+   * `lease_lost` where it finds that a later run has committed meanwhile: this one has been overtaken.
+   */
   readonly commit: (request: CommitRequest) => Promise<CommitReceipt>;
   /** Forgets what was written since the last commit. It can be written to again. */
   readonly abort: () => Promise<void>;
