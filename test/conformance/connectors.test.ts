@@ -41,6 +41,7 @@ const signs: Readonly<Record<string, RegExp>> = {
   enrich: /\bEnricher\b/,
   desk: /\b(DeskOperations|EffectReceipt|OperationInput)\b/,
   check: /\bCheckResult\b/,
+  sink: /\bSinkWriter\b/,
 };
 
 /** The suite that a capability is held to. */
@@ -48,6 +49,7 @@ const suites: Readonly<Record<string, string>> = {
   webhook: "testWebhook(",
   sources: "testSource(",
   desk: "testDesk(",
+  sink: "testSink(",
 };
 
 async function load(folder: string): Promise<ConnectorDefinition> {
@@ -128,7 +130,9 @@ describe.each(folders)("connector %s", (folder) => {
 
   it("has every capability held to its conformance suite", async () => {
     const offered = Object.keys(await open(folder)).filter((member) => member in suites);
-    const own = testFiles.filter((text) => text.includes(`connectors/${folder}/index.ts`));
+    const own = testFiles.filter(
+      (text) => text.includes(`connectors/${folder}/index.ts`) || text.includes(`support/sink-${folder}.ts`),
+    );
     const unproven = offered.filter((member) => !own.some((text) => text.includes(suites[member] ?? "")));
     expect(unproven).toEqual([]);
   });

@@ -2,19 +2,8 @@ import { describe, expect, it } from "vitest";
 import { createHmacVerifier, createWindowedSource, hmacSignature, isoTime } from "../../src/sdk/index.ts";
 import type { EventInput, HmacScheme, Source, Webhook, WebhookRequest } from "../../src/sdk/index.ts";
 import { sourceCases, webhookCases } from "../../src/sdk/testing/index.ts";
-import type { ConformanceCase, SourceFixture, WebhookSuite } from "../../src/sdk/testing/index.ts";
-
-async function failures(cases: readonly ConformanceCase[]): Promise<string[]> {
-  const failed: string[] = [];
-  for (const one of cases) {
-    try {
-      await one.run();
-    } catch {
-      failed.push(one.name);
-    }
-  }
-  return failed;
-}
+import type { SourceFixture, WebhookSuite } from "../../src/sdk/testing/index.ts";
+import { failures } from "../support/conformance-failures.ts";
 
 const scheme: HmacScheme = {
   header: "x-signature",

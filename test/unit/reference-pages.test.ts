@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
 import { cliPage } from "../support/cli-page.ts";
 import { errorsPage, metricsPage, telemetryPage } from "../support/reference-pages.ts";
+import { sinksPage } from "../support/sink-page.ts";
+import { sinkSuites } from "../support/sink-suites.ts";
 
 it("docs/reference/errors.md says what the error catalogue says", async () => {
   const page = errorsPage();
@@ -24,4 +26,10 @@ it("docs/reference/cli.md says what the verbs say of themselves", async () => {
   const page = cliPage();
   expect(page).toContain("## `dead retry`");
   await expect(page).toMatchFileSnapshot("../../docs/reference/cli.md");
+});
+
+it("docs/reference/sinks.md says what the sinks' suites hold them to", async () => {
+  const page = sinksPage(sinkSuites);
+  expect(page).toContain("| shows nothing before the commit and everything after it |");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/sinks.md");
 });

@@ -4,6 +4,7 @@ export * from "./desk.ts";
 export * from "./desk-proxy.ts";
 export * from "./effect-memory.ts";
 export * from "./event-check.ts";
+export * from "./sink.ts";
 export * from "./source.ts";
 export { createTokenMemory } from "../token.ts";
 export * from "./webhook.ts";

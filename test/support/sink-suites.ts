@@ -1,0 +1,7 @@
+import type { SinkSuite } from "../../src/sdk/testing/index.ts";
+
+/**
+ * The suite of every sink, from `test/support/sink-<connector>.ts`; the matrix in `docs/reference/sinks.md` is made of them. A suite's `name` is that of the
+ * connector, with what sets it apart in brackets where a connector has several.
+ */
+export const sinkSuites: readonly SinkSuite[] = [];
