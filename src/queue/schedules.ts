@@ -13,6 +13,7 @@ import { withTimeLimit } from "./time-limit.ts";
 import type { FaultLog } from "./fault-log.ts";
 import { interruptible, runJobWorker } from "./job-runner.ts";
 import type { Queue, QueueWorker } from "./queue.ts";
+import { createTickWatch, type TickWatch, withSigns } from "./tick-watch.ts";
 import { createTimetables, type ScheduleEntry, type Timetables } from "./timetables.ts";
 
 export interface SchedulesOptions {
@@ -27,6 +28,8 @@ const queueName = "schedules";
 const concurrency = 32;
 /** A tick that this process has no handler for goes back this long, for one that has. */
 const passOnMs = 250;
+/** So many signs of life a living process gives in the time after which it would be taken for dead. */
+const signsInSilence = 4;
 
 /**
  * Schedules on one BullMQ queue. A tick is taken by one process that has a handler for it. Timetables that the backend has lost are set
@@ -37,6 +40,7 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
   readonly #queue: JobQueue;
   readonly #entries = new Map<string, ScheduleEntry>();
   readonly #timetables: Timetables;
+  readonly #watch: TickWatch;
   readonly #upkeep: NodeJS.Timeout;
   #worker: QueueWorker | undefined;
   #keepingUp = false;
@@ -46,7 +50,8 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
     this.#options = options;
     this.#queue = openJobQueue(backend, queueName);
     this.#queue.on("error", (error) => faults.report("schedule queue fault", error));
-    this.#timetables = createTimetables(this.#queue, this.#entries);
+    this.#watch = createTickWatch(timing.lockMs, () => performance.now());
+    this.#timetables = createTimetables(this.#queue, this.#entries, this.#watch);
     this.#upkeep = setInterval(() => void this.#keepUp(), timing.upkeepMs);
     this.#upkeep.unref();
   }
@@ -88,10 +93,39 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
   };
 
   #startWorker(): QueueWorker {
-    const { backend, faults, timing, onHandlerFault } = this.#options;
-    const work = interruptible((job, token) => tick(job, token, this.#queue, this.#entries, onHandlerFault));
+    const { backend, faults, timing } = this.#options;
+    const work = interruptible((job, token) => this.#tick(job, token));
     const bullWorker = openJobWorker(backend, queueName, timing, concurrency, work.process);
     return runJobWorker(bullWorker, work, new AbortController(), faults);
+  }
+
+  async #tick(job: RingJob, token: string | undefined): Promise<void> {
+    const name = job.data.schedule ?? "";
+    const entry = this.#entries.get(name);
+    if (entry === undefined) {
+      await job.moveToDelayed(Date.now() + passOnMs, token);
+      throw new DelayedError();
+    }
+    if (entry.running.size > 0 || (await this.#hasPredecessor(job))) return;
+    const { onHandlerFault, timing } = this.#options;
+    const run: Promise<void> = entry
+      .handler(entry.stop.signal)
+      .catch((error: unknown) => onHandlerFault(name, error))
+      .finally(() => entry.running.delete(run));
+    entry.running.add(run);
+    await withSigns(job, timing.lockMs / signsInSilence, run);
+  }
+
+  /** Whether an earlier tick of the schedule still runs, in whatever process. Ticks become active in the order of their times. */
+  async #hasPredecessor(job: RingJob): Promise<boolean> {
+    const active = await this.#queue.getJobs(["active"]);
+    this.#watch.look(active);
+    return active.some(
+      (other) =>
+        other.data.schedule === job.data.schedule &&
+        plannedAt(other) < plannedAt(job) &&
+        !this.#watch.isSilent(other),
+    );
   }
 
   async #keepUp(): Promise<void> {
@@ -119,45 +153,6 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
     this.#worker = undefined;
     await last.close(0);
   }
-}
-
-async function tick(
-  job: RingJob,
-  token: string | undefined,
-  queue: JobQueue,
-  entries: ReadonlyMap<string, ScheduleEntry>,
-  onHandlerFault: (name: string, error: unknown) => void,
-): Promise<void> {
-  const name = job.data.schedule ?? "";
-  const entry = entries.get(name);
-  if (entry === undefined) {
-    await job.moveToDelayed(Date.now() + passOnMs, token);
-    throw new DelayedError();
-  }
-  if (entry.running.size > 0 || (await hasPredecessor(job, queue))) return;
-  const run: Promise<void> = entry
-    .handler(entry.stop.signal)
-    .catch((error: unknown) => onHandlerFault(name, error))
-    .finally(() => entry.running.delete(run));
-  entry.running.add(run);
-  await run;
-}
-
-/** A tick begun so much later than now was begun by a clock that is ahead. */
-const aheadMs = 5_000;
-
-/**
- * Whether an earlier tick of the schedule still runs, in whatever process. Ticks become active in the order of their times. One that a clock
- * ahead of ours began is not waited for: PostgreSQL keeps the lock of a process that died by that process's clock, and two ticks do no harm.
- */
-async function hasPredecessor(job: RingJob, queue: JobQueue): Promise<boolean> {
-  const active = await queue.getJobs(["active"]);
-  return active.some(
-    (other) =>
-      other.data.schedule === job.data.schedule &&
-      plannedAt(other) < plannedAt(job) &&
-      (other.processedOn ?? 0) < Date.now() + aheadMs,
-  );
 }
 
 /** BullMQ ends the id of a scheduler's job with the time that it is for. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { encodeName, type JobQueue } from "./backend.ts";
 import type { Timetable } from "./queue.ts";
+import type { TickWatch } from "./tick-watch.ts";
 
 /** A schedule as this process has it. */
 export interface ScheduleEntry {
@@ -18,7 +19,7 @@ export interface ScheduleEntry {
 export interface Timetables {
   /** Sets the timetable, unless the backend has the same one already: setting it again would begin its period anew. */
   readonly establish: (name: string, entry: ScheduleEntry) => Promise<void>;
-  /** Sets again what the backend has lost. */
+  /** Sets again what the backend has lost, and what a dead process holds up. */
   readonly upkeep: () => Promise<void>;
 }
 
@@ -38,7 +39,11 @@ const aheadMs = 5_000;
  * Keeps BullMQ's job schedulers in step with the entries of this process. What is missing is taken for removed on purpose, unless the
  * backend's data as a whole was lost, which shows in a mark that is kept beside it.
  */
-export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, ScheduleEntry>): Timetables {
+export function createTimetables(
+  queue: JobQueue,
+  entries: ReadonlyMap<string, ScheduleEntry>,
+  watch: TickWatch,
+): Timetables {
   const backend = queue.getBackend();
   let epoch: string | undefined;
 
@@ -48,37 +53,24 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
     if (found === null) await backend.setQueueMeta({ [epochField]: fresh });
     return found ?? fresh;
   };
-  const set = async (name: string, { timetable }: Pick<ScheduleEntry, "timetable">) => {
-    const tick = { name: "tick", data: { schedule: name } };
-    await queue.upsertJobScheduler(encodeName(name), repeatOf(timetable), tick);
-  };
   const establish = async (name: string, entry: ScheduleEntry) => {
     epoch ??= await currentEpoch();
     const found = await queue.getJobScheduler(encodeName(name));
     if (found === undefined || !isSame(found, entry.timetable)) {
-      await set(name, entry);
+      await set(queue, name, entry.timetable);
       entry.toConfirm = confirmations;
     }
     entry.established = true;
   };
-  const restore = async (name: string, entry: ScheduleEntry, everythingLost: boolean) => {
+  const restore = async (name: string, entry: ScheduleEntry, active: Active, everythingLost: boolean) => {
     if (!entry.established) return establish(name, entry);
     const found = await queue.getJobScheduler(encodeName(name));
-    if (found === undefined) return everythingLost ? set(name, entry) : undefined;
+    if (found === undefined) return everythingLost ? set(queue, name, entry.timetable) : undefined;
     if (entry.toConfirm > 0) {
       entry.toConfirm -= 1;
-      if (!isSame(found, entry.timetable)) return set(name, entry);
+      if (!isSame(found, entry.timetable)) return set(queue, name, entry.timetable);
     }
-    const next = found.next ?? 0;
-    const everyMs = "everyMs" in entry.timetable ? entry.timetable.everyMs : Number.POSITIVE_INFINITY;
-    if (next > Date.now() + everyMs + aheadMs) {
-      // Only another period begins anew; the same one again would keep the time that was planned.
-      await set(name, { timetable: { everyMs: everyMs + 1 } });
-      return set(name, entry);
-    }
-    if (next > Date.now() - lostAfterMs) return undefined;
-    const job = await queue.getJob(`repeat:${encodeName(name)}:${next}`);
-    return job === undefined ? set(name, entry) : undefined;
+    return comesAgain(queue, name, entry.timetable, found.next ?? 0, active);
   };
 
   return {
@@ -86,11 +78,43 @@ export function createTimetables(queue: JobQueue, entries: ReadonlyMap<string, S
     upkeep: async () => {
       const found = await currentEpoch();
       const everythingLost = epoch !== undefined && found !== epoch;
-      for (const [name, entry] of entries) await restore(name, entry, everythingLost);
+      const jobs = await queue.getJobs(["active"]);
+      watch.look(jobs);
+      const active = new Map(jobs.map((tick) => [tick.id, { silent: watch.isSilent(tick) }]));
+      for (const [name, entry] of entries) await restore(name, entry, active, everythingLost);
       // Only now, so that a fault on the way makes the next upkeep try the rest again.
       epoch = found;
     },
   };
+}
+
+/** Ticks that are under way in whatever process, by the ids of their jobs. */
+type Active = ReadonlyMap<string | undefined, { readonly silent: boolean }>;
+
+async function set(queue: JobQueue, name: string, timetable: Timetable): Promise<void> {
+  const tick = { name: "tick", data: { schedule: name } };
+  await queue.upsertJobScheduler(encodeName(name), repeatOf(timetable), tick);
+}
+
+/** Sees to it that a timetable's next tick comes: it may have been planned too late, have been lost, or have been taken by a process that died. */
+async function comesAgain(
+  queue: JobQueue,
+  name: string,
+  timetable: Timetable,
+  next: number,
+  active: Active,
+): Promise<void> {
+  const everyMs = "everyMs" in timetable ? timetable.everyMs : Number.POSITIVE_INFINITY;
+  if (next > Date.now() + everyMs + aheadMs) {
+    // Only another period begins anew; the same one again would keep the time that was planned.
+    await set(queue, name, { everyMs: everyMs + 1 });
+    return set(queue, name, timetable);
+  }
+  const tickId = `repeat:${encodeName(name)}:${next}`;
+  // A tick plans the next one when it is taken: with a process that died before that, none would come any more.
+  if (active.get(tickId)?.silent === true) return set(queue, name, timetable);
+  if (next > Date.now() - lostAfterMs) return undefined;
+  return (await queue.getJob(tickId)) === undefined ? set(queue, name, timetable) : undefined;
 }
 
 function repeatOf(timetable: Timetable) {

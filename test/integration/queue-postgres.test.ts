@@ -1,9 +1,11 @@
 import pg from "pg";
 import { inject } from "vitest";
 import { freshDatabase } from "../support/postgres.ts";
+import type { QueueFixture } from "./queue-conformance.ts";
 import { describeQueue } from "./queue-conformance.ts";
+import { describeDeadTicks } from "./queue-dead-ticks.ts";
 
-describeQueue("PostgreSQL", async () => {
+async function open(): Promise<QueueFixture> {
   const database = await freshDatabase();
   const name = new URL(database.url).pathname.slice(1);
   const run = async (url: string, text: string, values: readonly unknown[] = []) => {
@@ -34,4 +36,7 @@ describeQueue("PostgreSQL", async () => {
     },
     stop: database.drop,
   };
-});
+}
+
+describeQueue("PostgreSQL", open);
+describeDeadTicks("PostgreSQL", open);

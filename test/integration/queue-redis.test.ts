@@ -1,8 +1,10 @@
 import { Redis } from "ioredis";
 import { startRedis } from "../support/redis.ts";
+import type { QueueFixture } from "./queue-conformance.ts";
 import { describeQueue } from "./queue-conformance.ts";
+import { describeDeadTicks } from "./queue-dead-ticks.ts";
 
-describeQueue("Redis", async () => {
+async function open(): Promise<QueueFixture> {
   const redis = await startRedis();
   return {
     url: { redisUrl: redis.url },
@@ -15,4 +17,7 @@ describeQueue("Redis", async () => {
     },
     stop: redis.stop,
   };
-});
+}
+
+describeQueue("Redis", open);
+describeDeadTicks("Redis", open);
