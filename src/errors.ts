@@ -207,7 +207,7 @@ export const errorCatalogue = {
     meaning: "No export of that name is configured.",
     status: 404,
     retry: "stop",
-    remedy: "`deskbridge export list` shows the names.",
+    remedy: "Use one of the names that `deskbridge export list` shows.",
   },
   export_busy: {
     meaning: "The export is being run by another process.",

@@ -1,4 +1,7 @@
 import type { ConfigPosition, Flow } from "../flows/flow.ts";
+import type { Column } from "../model/dataset.ts";
+import type { Row } from "../sdk/row-batch.ts";
+import type { SchemaPolicy, SinkTable } from "../sdk/sink.ts";
 
 /** How a connection's sources are polled. */
 export interface PollSettings {
@@ -40,13 +43,63 @@ export interface ServerConfig {
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
-/** A scheduled export: parsed and checked, carried out by the export engine. */
+/** When an export runs. */
+export interface ExportSchedule {
+  readonly cron: string;
+  /** An IANA time zone. */
+  readonly timezone: string;
+}
+
+/** An export: parsed, checked and compiled, carried out by the export engine. */
 export interface ExportConfig {
   readonly name: string;
   readonly from: string;
-  readonly datasets: readonly string[];
   readonly to: string;
-  readonly schedule: { readonly cron: string; readonly timezone: string };
+  /** Undefined when it runs by hand only. */
+  readonly schedule: ExportSchedule | undefined;
+  readonly tables: readonly ExportTable[];
+  readonly onSchemaChange: SchemaPolicy;
+  /** How young changes are that wait for the next run; undefined leaves it to the source. */
+  readonly lagMs: number | undefined;
+  /** Rows after which what was written is published, at the next end of a page. */
+  readonly chunkRows: number;
+  /** Where it and its connections are configured; absent when it was not read from a file. */
+  readonly position?: ExportPosition;
+}
+
+interface ExportPosition {
+  readonly name: ConfigPosition;
+  readonly from: ConfigPosition;
+  readonly to: ConfigPosition;
+}
+
+/** One dataset of an export, and what it is made into. */
+export interface ExportTable {
+  /** As the warehouse gets it: without what is left out, hashed columns as text. */
+  readonly table: SinkTable;
+  /** Columns to ask the source for: the table's, and those that `where` looks at. In the dataset's order. */
+  readonly read: readonly Column[];
+  /** Whether a row is wanted; absent where all are. */
+  readonly where?: RowFilter;
+  /** Turns a value into its hash. Absent where no column is hashed. */
+  readonly hash?: ColumnHash;
+  /** Hex digits that change when other rows or values would come of the same dataset: filter, personal data, key. */
+  readonly selection: string;
+  readonly position?: ConfigPosition;
+  readonly path: string;
+}
+
+/** A compiled `where`. */
+export interface RowFilter {
+  readonly text: string;
+  /** Pure. A row that lacks a value which is asked for does not pass. Throws `mapping_failed` for what else fails, with the place in the configuration. */
+  readonly passes: (row: Row) => boolean;
+}
+
+export interface ColumnHash {
+  readonly columns: ReadonlySet<string>;
+  /** HMAC-SHA256 in hex. Equal texts give equal hashes, in whatever column. */
+  readonly of: (text: string) => string;
 }
 
 /** Settings of the built-in Support API. */

@@ -5,7 +5,8 @@ import type { Registry } from "../registry/registry.ts";
 import type { Config, ConnectionConfig, ServerConfig } from "./config.ts";
 import { parseConnection, parseNode } from "./connection.ts";
 import { deskSchema, toDeskConfig } from "./desk-section.ts";
-import { parseExport } from "./export-section.ts";
+import { parseExport, refuseSharedTables } from "./export-section.ts";
+import { createDatasetEnvironments } from "./export-where.ts";
 import { parseFlow } from "./flow-section.ts";
 import { mergeFiles, sectionOf } from "./merge.ts";
 import { serverSchema } from "./schema.ts";
@@ -50,9 +51,11 @@ export async function parseConfig(
   const flows = sectionOf(root, "flows").entries.flatMap(
     (entry) => parseFlow(entry, flowContext, resolver, problems) ?? [],
   );
+  const exportContext = { connections: names, environments: createDatasetEnvironments(), resolver, problems };
   const exports = sectionOf(root, "exports").entries.flatMap(
-    (entry) => parseExport(entry, names, resolver, problems) ?? [],
+    (entry) => parseExport(entry, exportContext) ?? [],
   );
+  refuseSharedTables(exports, problems);
   const secrets = resolver.secrets();
   if (problems.length > 0 || !server) {
     return { ok: false, problems: inOrder(problems).map((problem) => withoutSecrets(problem, secrets)) };

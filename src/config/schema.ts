@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { datasetNames } from "../model/dataset.ts";
 import { eventTypes } from "../model/event.ts";
 import { cronExpression, duration, size, timeZone } from "./quantity.ts";
 
@@ -90,14 +91,75 @@ export const flowSchema = z.strictObject({
   do: z.array(z.unknown()).min(1).describe("Operations, in order; all go to one target."),
 });
 
+/** What a table may be called in a warehouse. */
+const tableName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_]{0,62}$/, "expected letters, digits and `_`, at most 63, the first a letter");
+
+const policy = (what: string) => z.enum(["keep", "hash", "drop"]).default("keep").describe(what);
+
+const personal = z.strictObject({
+  identity: policy("Who people are: names."),
+  contact: policy("How they are reached: e-mail addresses, phone numbers."),
+  content: policy("What they wrote or what was written of them."),
+  hashKey: z
+    .string()
+    .refine((key) => Buffer.byteLength(key) >= 16, "this is too short; expected 16 bytes at least")
+    .optional()
+    .describe("The secret that hashes are made with (HMAC-SHA256), 16 bytes at least."),
+});
+
+const exportedDataset = z.strictObject({
+  name: z.enum(datasetNames).describe("Name of the dataset."),
+  table: tableName.optional().describe("Its table in the warehouse; the dataset's name when absent."),
+  columns: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe("The columns to export, with those of the key and the day; all when absent."),
+  where: z
+    .string()
+    .optional()
+    .describe("A CEL expression over `row`; rows for which it is not true are not in the warehouse."),
+});
+
 export const exportSchema = z.strictObject({
   from: connectionName,
-  datasets: z.array(z.string().min(1)).min(1).describe("What to export, such as tickets or messages."),
+  datasets: z
+    .array(z.union([z.enum(datasetNames), exportedDataset]))
+    .min(1)
+    .describe("What to export, such as tickets or messages."),
   to: connectionName,
-  schedule: z.strictObject({
-    cron: cronExpression().describe("When, as a cron expression."),
-    timezone: timeZone().default("UTC").describe("IANA time zone of the cron expression."),
-  }),
+  schedule: z
+    .strictObject({
+      cron: cronExpression().describe("When, as a cron expression."),
+      timezone: timeZone().default("UTC").describe("IANA time zone of the cron expression."),
+    })
+    .optional()
+    .describe("When it runs; only by hand when absent."),
+  personal: personal
+    .prefault({})
+    .describe("What becomes of personal data, by its class: kept, hashed, or left out."),
+  onSchemaChange: z
+    .enum(["evolve", "freeze", "fail"])
+    .default("evolve")
+    .describe(
+      "What to do when the warehouse's table lacks columns: add them, leave them out of the export, or stop.",
+    ),
+  lag: duration({ max: "1d" })
+    .optional()
+    .describe("Changes younger than this wait for the next run; as the source needs it when absent."),
+  chunk: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(100_000)
+    .describe("Rows after which what was written is published, at the next end of a page."),
+  tablePrefix: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,30}$/, "expected letters, digits and `_`, at most 31, the first a letter")
+    .optional()
+    .describe("What the names of its tables begin with."),
 });
 
 /** The sections of a configuration. */

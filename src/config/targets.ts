@@ -4,11 +4,13 @@ import type { Flow } from "../flows/flow.ts";
 import type { Connection } from "../sdk/connector.ts";
 import { didYouMean } from "../sdk/nearest-name.ts";
 import { orList } from "../flows/schema-issue.ts";
-import type { Config, ConnectionConfig } from "./config.ts";
+import type { DatasetName } from "../model/dataset.ts";
+import { workerDatasets } from "../model/dataset.ts";
+import type { Config, ConnectionConfig, ExportConfig } from "./config.ts";
 
 /**
- * What can be checked only when the connections are open: that each flow's target takes its operations, and that a polled connection has the
- * sources that it names. Returns one line a problem, `file:line:column path — message`.
+ * What can be checked only when the connections are open: that each flow's target takes its operations, that a polled connection has the
+ * sources that it names, and that an export's connections give its datasets and take rows. Returns one line a problem, `file:line:column path — message`.
  */
 export function checkTargets(
   config: Config,
@@ -19,6 +21,10 @@ export function checkTargets(
     ...[...config.connections.values()].flatMap((connection) =>
       pollProblems(connection, Object.keys(capabilitiesOf(connection.name)?.sources ?? {})),
     ),
+    ...config.exports.flatMap((one) => [
+      ...sinkProblems(one, capabilitiesOf(one.to)?.sink !== undefined),
+      ...datasetProblems(one, capabilitiesOf(one.from)?.datasets?.datasets ?? []),
+    ]),
   ];
   return problems.map(formatProblem);
 }
@@ -51,4 +57,28 @@ function pollProblems({ name, poll, position }: ConnectionConfig, known: readonl
       path: `${path}.sources`,
       message: `there is no source \`${source}\`; expected ${orList(known)}.${didYouMean(source, known)}`,
     }));
+}
+
+function sinkProblems({ name, to, position }: ExportConfig, isSink: boolean): ConfigProblem[] {
+  if (isSink || !position) return [];
+  const message = `the connection \`${to}\` takes no rows; expected one whose connector is a sink`;
+  return [{ position: position.to, path: `exports.${name}.to`, message }];
+}
+
+function datasetProblems(
+  { name, from, tables, position }: ExportConfig,
+  given: readonly DatasetName[],
+): ConfigProblem[] {
+  const known = [...given, ...workerDatasets];
+  const missing = tables.filter(({ table }) => !known.includes(table.dataset));
+  if (missing.length === 0) return [];
+  if (given.length === 0 && position) {
+    const message = `the connection \`${from}\` gives no datasets; expected one whose connector does`;
+    return [{ position: position.from, path: `exports.${name}.from`, message }];
+  }
+  return missing.flatMap(({ table: { dataset }, position: at, path }) => {
+    if (!at) return [];
+    const message = `the connection \`${from}\` does not give \`${dataset}\`; expected ${orList(known)}.${didYouMean(dataset, known)}`;
+    return [{ position: at, path, message }];
+  });
 }

@@ -1,10 +1,10 @@
 import { AppError } from "../errors.ts";
 import type { Event, EventType } from "../model/event.ts";
 import type { Operation } from "../model/operation.ts";
-import { checkExpression } from "../sdk/expression.ts";
 import type { Expression } from "../sdk/expression.ts";
 import type { Bindings, ExpressionEnvironment } from "../sdk/expression-environment.ts";
 import { didYouMean } from "../sdk/nearest-name.ts";
+import { checkCondition } from "./condition.ts";
 import type { EventEnvironments } from "./event-type.ts";
 import type { ConfigPosition, Flow, OnDead, Verdict } from "./flow.ts";
 import { kindInWords } from "./located.ts";
@@ -147,19 +147,8 @@ function compileWhen(
   environment: ExpressionEnvironment,
   problems: ConfigProblem[],
 ): ((bindings: Bindings) => Verdict) | undefined {
-  const result = checkExpression(node.text, environment);
-  if (!result.ok) {
-    const { message, offset } = result.problem;
-    problems.push({ position: node.at(offset), path: node.path, message });
-    return undefined;
-  }
-  const { expression } = result;
-  if (expression.kind !== "bool" && expression.kind !== "dyn") {
-    const message = `this gives ${expression.type}; expected bool`;
-    problems.push({ position: node.position, path: node.path, message });
-    return undefined;
-  }
-  return verdictOf(node, expression);
+  const condition = checkCondition(node, environment, problems);
+  return condition && verdictOf(node, condition);
 }
 
 function verdictOf(node: LocatedText, expression: Expression): (bindings: Bindings) => Verdict {

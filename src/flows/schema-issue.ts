@@ -106,7 +106,11 @@ function messageOf(issue: Issue, node: Located, expected: string): string {
 
 function choicesOf(issue: Extract<Issue, { code: "invalid_value" | "invalid_union" }>): string[] | undefined {
   if (issue.code === "invalid_value") return issue.values.map(String);
-  return (issue as { options?: readonly unknown[] }).options?.map(String);
+  const { options } = issue as { options?: readonly unknown[] };
+  if (options) return options.map(String);
+  // Of names or a mapping, a text was meant for one of the names.
+  const names = issue.errors.flat().find((one) => one.path.length === 0 && one.code === "invalid_value");
+  return names?.code === "invalid_value" ? names.values.map(String) : undefined;
 }
 
 function wrongChoice(found: string, choices: readonly string[]): string {

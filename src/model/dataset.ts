@@ -45,3 +45,6 @@ export const datasetNames = [
 ] as const;
 
 export type DatasetName = (typeof datasetNames)[number];
+
+/** Those that are the worker's own record: any export may have them, whatever its `from` gives. */
+export const workerDatasets: readonly DatasetName[] = ["deliveries"];

@@ -1,4 +1,4 @@
-import { ParseError, TypeError as CelTypeError } from "@marcbachmann/cel-js";
+import { EvaluationError, ParseError, TypeError as CelTypeError } from "@marcbachmann/cel-js";
 import type { ParseResult } from "@marcbachmann/cel-js";
 import { AppError } from "../errors.ts";
 import type { Bindings, ExpressionEnvironment } from "./expression-environment.ts";
@@ -22,6 +22,8 @@ export interface Expression {
    * `reason`) hold nothing of the values.
    */
   readonly evaluate: (bindings: Bindings) => unknown;
+  /** What a condition gives; undefined where a value that it asks for is not there. Throws like `evaluate` for what else goes wrong. */
+  readonly holds: (bindings: Bindings) => unknown;
 }
 
 export type CompiledExpression =
@@ -64,6 +66,13 @@ export function compileExpression(text: string, environment: ExpressionEnvironme
 }
 
 function expressionOf(text: string, parsed: ParseResult, type: string): Expression {
+  const failure = (error: unknown): AppError => {
+    const reason = describeFailure(error);
+    // The cause is left out: the library's message may quote the values.
+    return new AppError("mapping_failed", `\`${text}\` failed: ${reason}.`, {
+      details: { expression: text, reason },
+    });
+  };
   return {
     text,
     kind: kindOf(type),
@@ -72,11 +81,15 @@ function expressionOf(text: string, parsed: ParseResult, type: string): Expressi
       try {
         return toJson(parsed(bindings));
       } catch (error) {
-        const reason = describeFailure(error);
-        // The cause is left out: the library's message may quote the values.
-        throw new AppError("mapping_failed", `\`${text}\` failed: ${reason}.`, {
-          details: { expression: text, reason },
-        });
+        throw failure(error);
+      }
+    },
+    holds: (bindings) => {
+      try {
+        return parsed(bindings) as unknown;
+      } catch (error) {
+        if (error instanceof EvaluationError && error.code === "no_such_key") return undefined;
+        throw failure(error);
       }
     },
   };

@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import type { Config } from "../../src/config/config.ts";
+import type { Config, ExportConfig } from "../../src/config/config.ts";
 import type { Flow } from "../../src/flows/flow.ts";
 import type { Engine, OpenConnection } from "../../src/jobs/engine.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
@@ -35,6 +35,7 @@ export function flowOf(facts: Partial<Flow> = {}): Flow {
 export function testEngine(parts: {
   readonly connections?: Readonly<Record<string, Connection>>;
   readonly flows?: readonly Flow[];
+  readonly exports?: readonly ExportConfig[];
   readonly ledger?: Partial<Ledger>;
   readonly queue?: Partial<Queue>;
   readonly now?: () => number;
@@ -49,6 +50,7 @@ export function testEngine(parts: {
   const config = {
     flows,
     connections: new Map(),
+    exports: parts.exports ?? [],
     version: "test",
     secrets: ["hush-hush"],
   } as unknown as Config;

@@ -61,7 +61,7 @@ async function open(connections: Readonly<Record<string, [connector: string, Rat
     inUse: async () => [],
     close: async () => undefined,
   };
-  const config = { flows: [], connections: new Map(configs.map((each) => [each.name, each])) };
+  const config = { flows: [], exports: [], connections: new Map(configs.map((each) => [each.name, each])) };
   const setup = await openSetup(config as unknown as Config, {
     registry,
     logger: pino({ level: "silent" }),
