@@ -3,6 +3,7 @@ import { printLine } from "../src/cli/context.ts";
 import { createProgress } from "../src/cli/progress.ts";
 import type { Day } from "./day/day.ts";
 import { createDay } from "./day/day.ts";
+import { answerTickets } from "./desk/agents.ts";
 import { createSupportApi } from "./desk/support-api.ts";
 import type { Outcome } from "./outcome.ts";
 import { playOut } from "./outcome.ts";
@@ -40,8 +41,9 @@ export async function runDemo(options: DemoOptions, surroundings: CliSurrounding
       createProgress(surroundings.stderr, "the day", Date.now),
       options.signal,
     );
+    const replied = await answerTickets(outcome.tickets, createSupportApi(stage.url, stage.apiKey));
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-    const tally = { ...outcome.tally, seconds };
+    const tally = { ...outcome.tally, replied, seconds };
     const faults = [...tallyDifferences(day.expected, tally), ...outcome.faults];
     report(surroundings, outcome, tally, faults);
     if (options.json) printLine(surroundings, JSON.stringify(tally));
@@ -85,7 +87,7 @@ function report(
   );
   printLine(
     surroundings,
-    `${tally.ticketsOpened} tickets opened, ${tally.messagesAppended} messages appended, ${tally.dead} dead, ${tally.pending} pending, in ${tally.seconds} s.`,
+    `${tally.ticketsOpened} tickets opened, ${tally.messagesAppended} messages appended, ${tally.replied} tickets answered, ${tally.dead} dead, ${tally.pending} pending, in ${tally.seconds} s.`,
   );
   if (faults.length === 0) return printLine(surroundings, "All of it is what the day implies.");
   surroundings.stderr.write(

@@ -1,4 +1,5 @@
 import type { Expectation } from "../day/expectation.ts";
+import { countAnswered } from "../desk/agents.ts";
 import type { DeskTicket } from "../desk/support-api.ts";
 
 /** What became of a played day. */
@@ -9,6 +10,8 @@ export interface Tally {
   readonly rejected: number;
   readonly ticketsOpened: number;
   readonly messagesAppended: number;
+  /** Tickets that an agent answered in the evening. */
+  readonly replied: number;
   readonly dead: number;
   readonly pending: number;
   readonly seconds: number;
@@ -34,6 +37,7 @@ export function impliedTally(expected: Expectation): Pick<Tally, Count> {
     rejected: expected.rejected,
     ticketsOpened: expected.tickets.length,
     messagesAppended: messages - expected.tickets.length,
+    replied: countAnswered(expected.tickets.length),
     dead: 0,
     pending: 0,
   };

@@ -13,6 +13,7 @@ const tickets: readonly DeskTicket[] = expected.tickets.map((ticket, index) => (
   number: index + 1,
   subject: ticket.subject,
   status: "new",
+  tags: ["failure"],
   requester: { name: "Amara Okafor", email: ticket.requester },
   refs: [{ source: "deskbridge", external_id: ticket.key }],
   orders: [{ external_id: "1", name: ticket.order }],
