@@ -15,7 +15,8 @@ function formatField(type: ColumnType, value: unknown): string {
   if (value === null || value === undefined) return "";
   if (type === "boolean") return value === true ? "t" : "f";
   const text = type === "json" || typeof value !== "string" ? JSON.stringify(value) : value;
-  return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  // A line of `\.` alone ends the data for a PostgreSQL before 18, unless it is quoted.
+  return text === "" || text === "\\." || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** The rows that CSV holds. Throws `target_protocol` for text that is not as `RowBatch.csv` says. */

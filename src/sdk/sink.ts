@@ -23,6 +23,11 @@ export interface SinkRequest {
   /** Number of the run; later runs have greater ones. Goes into the column `_deskbridge_run` where the sink keeps rows. */
   readonly run: number;
   readonly onSchemaChange: SchemaPolicy;
+  /**
+   * Whether this run, or one that goes on from it, may ask for what was not written to be taken away. Only where it is false may a row that is written without
+   * a change stay as it is, with the number of an earlier run; a sink that is not told takes it for true.
+   */
+  readonly mayDrop?: boolean;
   readonly signal: AbortSignal;
 }
 

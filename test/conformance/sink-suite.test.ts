@@ -43,6 +43,7 @@ describe("the sink suite", () => {
     ["takes any table", "refuses a table that it did not make, and leaves it as it is"],
     ["takes another export's table", "refuses a table of another export, and leaves it as it is"],
     ["goes on when it is aborted", "stops when its signal is aborted, and shows nothing"],
+    ["does not mind being overtaken", "refuses the commit of a run that a later one has overtaken"],
     ["counts nothing", "counts what a commit did"],
     [
       "keeps its position when a column is new",

@@ -32,6 +32,7 @@ export type SinkFault =
   | "moves its position early"
   | "takes any table"
   | "goes on when it is aborted"
+  | "does not mind being overtaken"
   | "counts nothing"
   | "keeps its position when a column is new"
   | "drops columns that are not its own"
@@ -116,6 +117,8 @@ function openWriter(tables: Tables, request: SinkRequest, fault: SinkFault | und
   let staged: RowChange[] = [];
   const publish = (commit: CommitRequest, changes = staged): CommitReceipt => {
     if (fault !== "goes on when it is aborted") request.signal.throwIfAborted();
+    if ((held.position?.run ?? 0) > request.run && fault !== "does not mind being overtaken")
+      throw new AppError("lease_lost", "A later run has committed.");
     const receipt = applyChanges(held, request, written, changes, fault);
     const dropped = dropOld(held, request, commit, fault);
     held.filled = new Set(written.map(({ name }) => name));

@@ -32,6 +32,11 @@ export const sinkChangeCases: readonly SinkCase[] = [
     run: fullRunUnchanged,
   },
   {
+    name: "may leave a row as it is that is written without a change, where no run will drop",
+    needs: ["full runs"],
+    run: incrementalUnchanged,
+  },
+  {
     name: "takes away what a repair of some days did not write, and nothing of other days",
     needs: ["full runs"],
     run: repair,
@@ -205,6 +210,16 @@ async function fullRunUnchanged(kit: SinkKit): Promise<void> {
   await kit.export(valuesTable, { run: 4, changes: [upsert(valuesTable, first, other)] });
   await kit.export(valuesTable, { run: 5, changes: [], dropOlderThan: 4 });
   await kit.expectRows(valuesTable, [first, other]);
+}
+
+async function incrementalUnchanged(kit: SinkKit): Promise<void> {
+  const run = (number: number, mayDrop: boolean, rows: readonly Row[], drop: object = {}) =>
+    kit.export(valuesTable, { run: number, changes: [upsert(valuesTable, ...rows)], ...drop }, { mayDrop });
+  await run(1, true, [first, other]);
+  await run(2, false, [first, { ...other, text: "changed" }]);
+  await kit.expectRows(valuesTable, [first, { ...other, text: "changed" }]);
+  await run(3, true, [first], { dropOlderThan: 3 });
+  await kit.expectRows(valuesTable, [first]);
 }
 
 async function repair(kit: SinkKit): Promise<void> {

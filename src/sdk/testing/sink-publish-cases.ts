@@ -20,6 +20,11 @@ export const sinkPublishCases: readonly SinkCase[] = [
   { name: "takes twenty thousand rows over many days in one commit", run: takesMany },
   { name: "keeps tables apart", run: keepsApart },
   { name: "stops when its signal is aborted, and shows nothing", run: stops },
+  {
+    name: "refuses the commit of a run that a later one has overtaken",
+    needs: ["overtaking"],
+    run: overtaken,
+  },
   { name: "has no position when the table is new", needs: ["position"], run: noPosition },
   {
     name: "gives the run and the watermark of the last commit, also to the next process",
@@ -163,6 +168,15 @@ async function stops(kit: SinkKit): Promise<void> {
   await expect(outcome()).rejects.toThrow("closing");
   await writer.close();
   await kit.expectRows(valuesTable, []);
+}
+
+async function overtaken(kit: SinkKit): Promise<void> {
+  const slow = await kit.openWriter(valuesTable, { run: 1 });
+  await slow.write(upsert(valuesTable, rowA));
+  await kit.export(valuesTable, { run: 2, changes: [upsert(valuesTable, rowB)] });
+  await expect(slow.commit({ watermark: "slow" })).rejects.toMatchObject({ code: "lease_lost" });
+  await slow.close();
+  await kit.expectRows(valuesTable, [rowB]);
 }
 
 async function noPosition(kit: SinkKit): Promise<void> {

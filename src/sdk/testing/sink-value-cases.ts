@@ -130,6 +130,10 @@ export const sinkValueCases: readonly SinkCase[] = [
     name: "loses no row with a character of value zero in it: it is held, or U+FFFD is in its place",
     run: zeroCharacter,
   },
+  {
+    name: "loses no row with half a character in it: it is held, or U+FFFD is in its place",
+    run: halfCharacters,
+  },
 ];
 
 function both(name: string, rows: readonly Row[], needs: SinkCase["needs"] = []): SinkCase[] {
@@ -171,6 +175,24 @@ async function postgresCsv(kit: SinkKit): Promise<void> {
     }),
     valuesRow("c"),
   ]);
+}
+
+// JavaScript lets a text hold half of a character; UTF-8 cannot.
+async function halfCharacters(kit: SinkKit): Promise<void> {
+  const rows = [
+    valuesRow("a", { text: "a\ud83d b" }),
+    valuesRow("b", { data: ["\udc69", { "\ud83d": 1 }] }),
+    plain,
+  ];
+  const whole = JSON.parse(JSON.stringify(rows).replaceAll(/\\ud[89a-f][0-9a-f]{2}/g, "\ufffd")) as Row[];
+  for (const [run, form] of [(change: RowChange) => change, asCsv].entries()) {
+    await kit.export(valuesTable, { run: run + 1, changes: [form(upsert(valuesTable, ...rows))] });
+    const held = (await kit.rows(valuesTable)).map((row) => JSON.stringify(row));
+    await kit.expectRows(
+      valuesTable,
+      rows.map((row, index) => (held.includes(JSON.stringify(row)) ? row : (whole[index] ?? row))),
+    );
+  }
 }
 
 async function zeroCharacter(kit: SinkKit): Promise<void> {

@@ -15,6 +15,7 @@ export const sinkFeatures = {
   read: "can be read back by `export verify`",
   "full runs": "takes away what a full run did not write",
   "crash safety": "shows nothing of what a process wrote that died before its commit",
+  overtaking: "refuses the commit of a run that a later one has overtaken",
   columns: "has columns that can be added, renamed, retyped and taken away",
   owners: "can tell its tables from those of others",
   "all times": "holds instants and days from year 1 to year 9999",
