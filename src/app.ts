@@ -24,7 +24,7 @@ import type { Registry } from "./registry/registry.ts";
 import { createSweeper } from "./schedule/sweeper.ts";
 import type { Timetables } from "./schedule/timetables.ts";
 import { startTimetables } from "./schedule/timetables.ts";
-import { startFrontDoor } from "./front-door.ts";
+import { startFrontDoor, startPrivateDesk } from "./front-door.ts";
 import type { FrontDoor } from "./front-door.ts";
 import { createCrashPoint } from "./telemetry/crash-point.ts";
 import type { Logger } from "./telemetry/logger.ts";
@@ -44,6 +44,8 @@ export interface AppOptions {
   readonly port?: number;
   /** `serve` answers HTTP (hooks, Support API, health); `work` works on lanes and keeps the timetables. Neither is for commands. */
   readonly roles: { readonly serve: boolean; readonly work: boolean };
+  /** For a command that reads from the built-in desk: it answers this process alone, unless the environment names one that answers. */
+  readonly opensDesk?: boolean;
   /** Instead of one that is made from the configuration. */
   readonly logger?: Logger;
 }
@@ -111,6 +113,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 interface Parts {
   setup: OpenSetup | undefined;
   frontDoor?: FrontDoor;
+  privateDesk?: Pick<FrontDoor, "url" | "close">;
   desk?: SupportDesk;
   webhooks?: WebhookSending;
   workers?: Workers;
@@ -128,8 +131,8 @@ async function startApp(
   const intake = createIntake(engine);
   // Without a key of the operator's the desk in this process gets one that nobody else knows.
   const key = environment.apiKey ?? randomBytes(24).toString("base64url");
-  if (roles.serve) await openDoor(options, config, { foundation, engine, intake, parts, key });
-  const builtIn = builtInDesk(parts.frontDoor?.url, key, environment, roles.work);
+  const ownUrl = await openOwnDesk(options, config, { foundation, engine, intake, parts, key });
+  const builtIn = builtInDesk(ownUrl, key, environment, roles.work);
   const open = (next: Config): Promise<OpenSetup> =>
     openSetup(next, {
       registry,
@@ -200,6 +203,17 @@ interface DoorParts {
   readonly key: string;
 }
 
+/** Where the desk in this process answers, undefined when there is none. */
+async function openOwnDesk(
+  options: AppOptions,
+  config: Config,
+  door: DoorParts,
+): Promise<string | undefined> {
+  if (options.roles.serve) await openDoor(options, config, door);
+  else if (options.opensDesk === true) await openPrivateDesk(options, config, door);
+  return door.parts.frontDoor?.url ?? door.parts.privateDesk?.url;
+}
+
 async function openDoor(
   { environment, port, dataDir }: AppOptions,
   { server, desk }: Config,
@@ -222,6 +236,17 @@ async function openDoor(
     server: { ...server, host: environment.host ?? server.host, port: port ?? server.port },
     isReady: () => parts.setup !== undefined,
   });
+}
+
+async function openPrivateDesk(
+  { environment }: AppOptions,
+  { server: { maxBodyBytes } }: Config,
+  { foundation: { databaseUrl }, engine, parts, key }: DoorParts,
+): Promise<void> {
+  if (environment.deskUrl !== undefined && environment.apiKey !== undefined) return;
+  const { logger, now } = engine;
+  parts.desk = await openDesk({ databaseUrl, logger, now, bootstrapKey: key });
+  parts.privateDesk = await startPrivateDesk(parts.desk, { logger, maxBodyBytes });
 }
 
 async function openAttachments(
@@ -265,5 +290,6 @@ async function closeParts(parts: Parts, withinMs: number): Promise<void> {
   ]);
   await parts.frontDoor?.close();
   await parts.setup?.close();
+  await parts.privateDesk?.close();
   await parts.desk?.close();
 }

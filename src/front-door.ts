@@ -57,12 +57,26 @@ export async function startFrontDoor(options: FrontDoorOptions): Promise<FrontDo
     stopTaking: () => {
       taking = false;
     },
-    close: async () => {
-      // Idle keep-alive connections would hold the close up for as long as their clients like.
-      server.server.closeIdleConnections();
-      await server.close();
-    },
+    close: () => closeServer(server),
   };
+}
+
+/** The Support API alone, on a free port of the loopback address: for a command that reads from a desk of its own. Close it before the desk. */
+export async function startPrivateDesk(
+  desk: SupportDesk,
+  { logger, maxBodyBytes }: { readonly logger: Engine["logger"]; readonly maxBodyBytes: number },
+): Promise<Pick<FrontDoor, "url" | "close">> {
+  const server = createHttpServer({ logger, maxBodyBytes });
+  await server.register(desk.plugin);
+  const host = "127.0.0.1";
+  await server.listen({ host, port: 0 });
+  return { url: addressOf(server, host), close: () => closeServer(server) };
+}
+
+async function closeServer(server: FastifyInstance): Promise<void> {
+  // Idle keep-alive connections would hold the close up for as long as their clients like.
+  server.server.closeIdleConnections();
+  await server.close();
 }
 
 function addressOf(server: FastifyInstance, host: string): string {
