@@ -40,6 +40,29 @@ export const answerHeaders: Readonly<Record<string, JsonSchema>> = {
     description: "The write was carried out before under this key; this is its first answer.",
     schema: { type: "string", enum: ["true"] },
   },
+  Part: {
+    description: "Whether the page is of rows that are there, or of the keys of rows that are gone.",
+    required: true,
+    schema: { type: "string", enum: ["upsert", "delete"] },
+  },
+  NextCursor: {
+    description: "`after` of the next request, whether there is more yet or not.",
+    required: true,
+    schema: text,
+  },
+  HasMore: {
+    description: "Whether what there was when the read began goes on.",
+    required: true,
+    schema: { type: "string", enum: ["true", "false"] },
+  },
+  AsOf: {
+    description: "When the read began: about what happened before is in what was read once nothing is left.",
+    schema: { type: "string", format: "date-time" },
+  },
+  Fraction: {
+    description: "How far a read of everything has come, from 0 to 1.",
+    schema: { type: "number", minimum: 0, maximum: 1 },
+  },
   Location: { description: "Where the object is now.", schema: { type: "string", format: "uri-reference" } },
   Authenticate: { description: "How to authenticate.", schema: text, example: "Bearer" },
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { deskDatasets as datasetNames } from "./dataset.ts";
 import type { ObjectKind } from "./object-id.ts";
 import { formatObjectId } from "./object-id.ts";
 import { problemReference, problemStatusesOf } from "./openapi-answer.ts";
@@ -40,6 +41,7 @@ export function operationOf(route: Route | RouteFacts, book: SchemaBook): JsonSc
     responses: {
       ...Object.fromEntries(successes),
       ...("file" in route ? { 200: fileAnswer } : {}),
+      ...("rows" in route ? { 200: rowsAnswer } : {}),
       ...(isCacheable(route) ? { 304: unchangedOf(route) } : {}),
       ...Object.fromEntries(statuses.map((status) => [status, problemReference(status)])),
     },
@@ -69,7 +71,9 @@ function descriptionOf(route: Route | RouteFacts): string {
       : caller === "end_user"
         ? "For end users: reaches what belongs to the token's contact."
         : scope === null
-          ? "For every API key."
+          ? "rows" in route
+            ? "Takes the scope that reading the objects takes."
+            : "For every API key."
           : `Takes the scope \`${scope}\`.`;
   const repeated =
     "repeated" in route && route.repeated
@@ -112,6 +116,7 @@ function pathParameters(path: string): readonly JsonSchema[] {
     if (name === undefined) return [];
     const parameter = { name, in: "path", required: true };
     const kind = kinds[segments[index - 1] ?? ""];
+    if (name === "dataset") return [{ ...parameter, schema: { enum: datasetNames }, example: "tickets" }];
     if (/source$/i.test(name)) return [{ ...parameter, ...source }];
     if (/externalId$/i.test(name)) return [{ ...parameter, ...externalId }];
     const example = kind === undefined ? {} : { example: formatObjectId(kind, 7) };
@@ -156,6 +161,21 @@ const fileAnswer: JsonSchema = {
     "Content-Disposition": { schema: { type: "string" }, example: 'attachment; filename="receipt.pdf"' },
   },
   content: anyFile,
+};
+
+const rowsAnswer: JsonSchema = {
+  description:
+    'Rows as CSV after RFC 4180 without a heading, each ended by a line feed: an empty field is null, `""` the empty text, booleans are `t` and `f`, ' +
+    "times are in UTC. Of a page of `delete` the columns are those of the key. A body that breaks off is no page.",
+  headers: {
+    ...commonHeadersOf(),
+    "Deskbridge-Part": headerReference("Part"),
+    "Deskbridge-Next-Cursor": headerReference("NextCursor"),
+    "Deskbridge-Has-More": headerReference("HasMore"),
+    "Deskbridge-As-Of": headerReference("AsOf"),
+    "Deskbridge-Fraction": headerReference("Fraction"),
+  },
+  content: { "text/csv": { schema: { type: "string" } } },
 };
 
 function requestBodyOf(route: Route | RouteFacts, book: SchemaBook): JsonSchema | undefined {

@@ -10,10 +10,11 @@ import type { RouteAnswer, RouteRequest } from "./exchange.ts";
 import { answerRead, answerWrite, parseCall, planWrite } from "./exchange.ts";
 import { locateMoved } from "./found.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { FileRoute, Route, StreamRoute, UploadRoute, WriteContext } from "./route.ts";
+import type { FileRoute, Route, RowsRoute, StreamRoute, UploadRoute, WriteContext } from "./route.ts";
 import { attachmentRoutes, requireAttachments } from "./route-attachment.ts";
 import { answerBatch, batchRoutes } from "./route-batch.ts";
 import { changeRoutes } from "./route-change.ts";
+import { datasetRoutes } from "./route-dataset.ts";
 import type { FindRoute } from "./route-finder.ts";
 import { createRouteFinder } from "./route-finder.ts";
 import { clientTokenRoutes } from "./route-client-token.ts";
@@ -34,7 +35,7 @@ import { wholeTicketRoutes } from "./route-ticket-whole.ts";
 import { webhookRoutes } from "./route-webhook.ts";
 import type { Caller } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
-import { answerUpload, sendFile, takeStreams } from "./transfer.ts";
+import { answerUpload, sendFile, sendRows, takeStreams } from "./transfer.ts";
 
 /** Every route of the Support API, with the schemas of what it takes and answers. */
 export const routes: readonly Route[] = [
@@ -48,6 +49,7 @@ export const routes: readonly Route[] = [
   ...messageRoutes,
   ...csatRoutes,
   ...metricRoutes,
+  ...datasetRoutes,
   ...changeRoutes,
   ...webhookRoutes,
   ...clientTokenRoutes,
@@ -79,7 +81,10 @@ export function createDeskPlugin(options: Omit<DeskParts, "findRoute">): Fastify
   return async (server: FastifyInstance) => {
     server.decorateRequest(callerKey);
     // Streams have no end of their own: the server would wait for them.
-    server.addHook("preClose", async () => parts.feed.close());
+    server.addHook("preClose", async () => {
+      parts.feed.close();
+      parts.store.datasets.close();
+    });
     const own = routes.filter((route) => callerKindOf(route) === "end_user");
     await addRoutes(
       server,
@@ -147,6 +152,7 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
       try {
         if ("stream" in route) return await handleStream(route, request, reply, parts);
         const asked = requestOf(request, parts);
+        if ("rows" in route) return await sendRows(route, asked, reply, parts.store);
         if ("file" in route) return await sendFile(route, asked, reply, keepOf(parts));
         if ("upload" in route) {
           return await sendAnswer(reply, await answerUpload(route, request, asked, keepOf(parts)));
@@ -160,7 +166,7 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
 }
 
 async function answerOf(
-  route: Exclude<Route, StreamRoute | UploadRoute | FileRoute>,
+  route: Exclude<Route, StreamRoute | UploadRoute | FileRoute | RowsRoute>,
   asked: RouteRequest,
   requestId: string,
   parts: DeskParts,

@@ -85,6 +85,18 @@ export interface FileRoute extends RouteFacts {
   };
 }
 
+/** A route that answers rows as CSV, streamed out of the database. Its `query` is parsed before the first byte. */
+export interface RowsRoute extends RouteFacts {
+  readonly rows: (call: Call<unknown, unknown>, store: DeskStore) => Promise<RowsAnswer>;
+}
+
+export interface RowsAnswer {
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined for no rows at all. The server destroys it when the client is gone. */
+  readonly rows: Readable | undefined;
+}
+
 /** A route that answers Server-Sent Events for as long as the client stays. Its `answers` are what the `data` of one event is. */
 export interface StreamRoute extends RouteFacts {
   /** Throws before the first byte what is wrong with the request. The server destroys the stream when the client is gone. */
@@ -106,7 +118,7 @@ export interface BatchRoute extends RouteFacts {
   readonly maxBatchBytes: number;
 }
 
-export type Route = ReadRoute | WriteRoute | StreamRoute | BatchRoute | UploadRoute | FileRoute;
+export type Route = ReadRoute | WriteRoute | StreamRoute | BatchRoute | UploadRoute | FileRoute | RowsRoute;
 
 type Output<T extends z.ZodType | undefined> = T extends z.ZodType ? z.output<T> : undefined;
 
@@ -150,6 +162,17 @@ export function fileRoute<Q extends z.ZodType | undefined = undefined>(
   },
 ): Route {
   return route as unknown as FileRoute;
+}
+
+/** Declares a route that answers rows; the types of its query come from its schema. */
+export function rowsRoute<Q extends z.ZodType | undefined = undefined>(
+  route: Typed<
+    RowsRoute,
+    "rows",
+    (call: Call<Output<Q>, undefined>, store: DeskStore) => Promise<RowsAnswer>
+  > & { readonly query?: Q },
+): Route {
+  return route as unknown as RowsRoute;
 }
 
 /** Declares a route that streams; the types of its query come from its schema. */

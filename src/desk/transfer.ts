@@ -4,7 +4,8 @@ import type { Attachments } from "./attachments.ts";
 import type { RouteAnswer, RouteRequest } from "./exchange.ts";
 import { answerWrite, keySpaceOf, parseCall } from "./exchange.ts";
 import { hashRequest, parseIdempotencyKey } from "./request.ts";
-import type { FileRoute, UploadRoute } from "./route.ts";
+import type { FileRoute, RowsRoute, UploadRoute } from "./route.ts";
+import type { DeskStore } from "./store/store.ts";
 
 /** Has the routes of a server take bodies of any type as streams, which nobody reads before they do. */
 export function takeStreams(server: FastifyInstance): void {
@@ -58,6 +59,25 @@ export async function sendFile(
       "cache-control": "private, no-store",
     })
     .send(content);
+}
+
+/** A reader who takes nothing for so long is taken for gone. */
+const stallMs = 600_000;
+
+/** Hands out rows as they come from the database, as fast as the client takes them. What breaks off on the way breaks the connection off. */
+export async function sendRows(
+  route: RowsRoute,
+  asked: RouteRequest,
+  reply: FastifyReply,
+  store: DeskStore,
+): Promise<FastifyReply> {
+  const { headers, rows } = await route.rows(parseCall(route, asked), store);
+  void reply
+    .type("text/csv; charset=utf-8; header=absent")
+    .headers({ ...headers, "cache-control": "no-store" });
+  if (rows === undefined) return reply.send("");
+  reply.raw.setTimeout(stallMs, () => rows.destroy(new Error("the client stopped reading")));
+  return reply.send(rows);
 }
 
 /** RFC 6266: the name in ASCII for old clients, and as it is. */

@@ -7,7 +7,7 @@ interface PoolSettings {
   readonly applicationName: string;
   /** Server settings for every connection, such as `-c search_path=deskbridge`. */
   readonly options?: string;
-  /** How long the server works on one statement, in milliseconds; 30,000 unless told. */
+  /** How long the server works on one statement, in milliseconds; 30,000 unless told, 0 for as long as it takes. */
   readonly statementTimeoutMs?: number;
   /** Called with every error of an idle connection; the pool replaces the connection by itself. */
   readonly onError: (error: Error) => void;
@@ -35,7 +35,7 @@ export function openPool(databaseUrl: string, settings: PoolSettings): Pool {
     ...(options === undefined ? {} : { options }),
     types,
     statement_timeout: statementTimeoutMs,
-    query_timeout: statementTimeoutMs + graceMs,
+    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + graceMs,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,

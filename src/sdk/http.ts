@@ -65,6 +65,24 @@ export interface HttpResponse<T = unknown> {
   readonly body: T;
 }
 
+export interface HttpStreamRequest extends HttpRequest {
+  readonly method: "GET";
+  /** How long the target may send nothing while it is waited for, in milliseconds; `timeoutMs` of the client unless told. There is no limit to the whole. */
+  readonly silenceMs?: number;
+}
+
+/** An answer that is read as it arrives. */
+export interface HttpStream {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * The bytes, once: to be read, or its iterator returned, else the connection stays open. Nothing is read ahead. Ends only where the answer does: one
+   * that breaks off throws `target_protocol`, one that is silent for too long `target_timeout`, an aborted one the signal's own reason.
+   */
+  readonly body: AsyncIterable<Buffer>;
+}
+
 /**
  * Calls a vendor over HTTP with JSON. Errors are `AppError`s classified by status: 401 and 403 `target_unauthorized`, 404 and 410
  * `target_not_found`, 409 and 412 `target_conflict`, 429 `target_rate_limited` with `retryAfterMs`, other 4xx `target_rejected`,
@@ -74,5 +92,7 @@ export interface HttpResponse<T = unknown> {
  */
 export interface HttpClient {
   readonly request: <T = unknown>(request: HttpRequest) => Promise<HttpResponse<T>>;
+  /** An answer of any size and type as a stream. Up to its first byte it is like any other call: classified, repeated, within the budget. */
+  readonly stream: (request: HttpStreamRequest) => Promise<HttpStream>;
   readonly close: () => void;
 }

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import type { HttpClient, HttpClientOptions, HttpRequest } from "../../src/sdk/http.ts";
 import { createHttpClient } from "../../src/sdk/http-client.ts";
-import type { HttpCall } from "../../src/sdk/http-client.ts";
+import type { HttpCall } from "../../src/sdk/http-call.ts";
 import { parseRetryAfter } from "../../src/sdk/http-fault.ts";
 
 const now = Date.parse("2026-11-22T10:00:00Z");

@@ -43,7 +43,7 @@ const scanAtLeast = 2000;
  * What may be read: nothing of a transaction that is as young as the oldest one still running, or younger. Whatever becomes visible later
  * stands behind that, so a reader never passes by a place where something is still to appear.
  */
-const settled = `tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (select value from feed_offset)`;
+export const settled = `tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (select value from feed_offset)`;
 
 const prefixOfKind = `case split_part(type, '.', 1)
   when 'ticket' then 'tkt' when 'message' then 'msg' when 'contact' then 'con' when 'order' then 'ord'

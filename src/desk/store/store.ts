@@ -6,6 +6,8 @@ import type { AttachmentStore } from "./attachments.ts";
 import { createAttachmentStore } from "./attachments.ts";
 import type { ChangePage, ChangeRequest } from "./changes.ts";
 import { feedEnd, readChanges } from "./changes.ts";
+import type { DatasetStore } from "./datasets.ts";
+import { createDatasetStore } from "./datasets.ts";
 import type { EndUserStore } from "./end-users.ts";
 import { createEndUserStore } from "./end-users.ts";
 import { guarded } from "./fault.ts";
@@ -38,6 +40,7 @@ export interface DeskStore {
   readonly webhooks: WebhookStore;
   readonly endUsers: EndUserStore;
   readonly attachments: AttachmentStore;
+  readonly datasets: DatasetStore;
   readonly readMetrics: (request: MetricRequest) => Promise<MetricFigures>;
   /** Folds what was written since into the figures by day, `batch` changes at a time; returns how many tickets that were. */
   readonly foldMetrics: (batch: number) => Promise<number>;
@@ -65,25 +68,39 @@ const settings = [
   `search_path=${schema}`,
   "enable_seqscan=off",
   "jit=off",
+  // Rows for warehouses have their times in UTC.
+  "timezone=UTC",
   // Whoever waits longer for another request's lock gets 409 and comes again.
   "lock_timeout=3000",
 ];
 
+/** Reads of whole datasets at a time; more of them wait. */
+const rowConnections = 4;
+
 /** Opens the store and brings its schema up to date; the caller closes it. */
 export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStore> {
-  const pool = openPool(options.databaseUrl, {
-    max: options.maxConnections,
-    applicationName: "deskbridge-desk",
-    options: settings.map((setting) => `-c ${setting}`).join(" "),
-    onError: options.onError,
+  const { databaseUrl, onError, maxConnections } = options;
+  const common = { options: settings.map((setting) => `-c ${setting}`).join(" "), onError };
+  const pool = openPool(databaseUrl, { ...common, max: maxConnections, applicationName: "deskbridge-desk" });
+  // Apart from the others: whoever reads many rows slowly keeps nobody from their ticket.
+  const rowPool = openPool(databaseUrl, {
+    ...common,
+    max: rowConnections,
+    applicationName: "deskbridge-desk-rows",
+    statementTimeoutMs: 0,
   });
+  const datasets = createDatasetStore(pool, rowPool);
+  const close = async (): Promise<void> => {
+    datasets.close();
+    await Promise.all([pool.end(), rowPool.end()]);
+  };
   try {
     await guarded(async () => {
       await migrate(pool, { schema, directory: new URL("../migrations/", import.meta.url) });
       await pool.query("select rebase_feed()");
     });
   } catch (error) {
-    await pool.end();
+    await close();
     throw error;
   }
   return {
@@ -97,6 +114,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     webhooks: createWebhookStore(pool),
     endUsers: createEndUserStore(pool),
     attachments: createAttachmentStore(pool),
+    datasets,
     readMetrics: (request) => readMetrics(pool, request),
     foldMetrics: (batch) => foldMetrics(pool, batch),
     insertKey: (key) => insertKey(pool, key),
@@ -106,6 +124,6 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     touchKeys: (uses) => touchKeys(pool, uses),
     pruneIdempotency: (before, batch) => pruneIdempotency(pool, before, batch),
     ping: () => guarded(async () => void (await pool.query("select 1"))),
-    close: () => pool.end(),
+    close,
   };
 }
