@@ -1,6 +1,7 @@
 import { AppError, defineConnector } from "deskbridge/sdk";
 import { checkDesk } from "./check.ts";
 import { config } from "./config.ts";
+import { createDatasetSource } from "./datasets.ts";
 import { createEnricher } from "./enrich.ts";
 import { createOperations } from "./operations.ts";
 import { createChangeSource } from "./source-changes.ts";
@@ -29,6 +30,7 @@ export default defineConnector({
       desk: { idempotency: { kind: "key", windowSeconds }, operations: createOperations(http, refSource) },
       ...(webhookSecret === undefined ? {} : { webhook: createWebhook(settings, [webhookSecret].flat()) }),
       sources: { changes: createChangeSource(http, refSource) },
+      datasets: createDatasetSource(http),
       enrich: createEnricher(http, refSource),
       check: (signal) =>
         checkDesk({ http, connection: context.connection, receives: webhookSecret !== undefined, signal }),

@@ -21,6 +21,7 @@ export const tagDescriptions: Readonly<Record<string, string>> = {
   orders: "Orders of the systems that sell, linked to tickets.",
   tickets: "Conversations with requesters: tickets, their messages, tags, orders and ratings.",
   metrics: "Support metrics over time.",
+  datasets: "Whole tables, for warehouses.",
   "business-hours": "The hours that business time is counted in.",
   changes: "Everything that happens, once and in one order.",
   webhooks: "Changes, sent to addresses of yours.",

@@ -85,22 +85,39 @@ interface BodyFacts {
 }
 
 /** The body of an answer. From here on the caller's signal ends it, read or not. */
-function openBody(facts: BodyFacts): AsyncGenerator<Buffer, void> {
-  const { data, request } = facts;
+function openBody(facts: BodyFacts): AsyncIterable<Buffer> {
+  const { data, request, call, tell } = facts;
   const { signal } = request;
+  let isRead = false;
   // Between two reads nobody listens, and an unheard `error` ends the process; the next read gets it.
   data.on("error", () => undefined);
-  const onAbort = (): void => void data.destroy(stopFault(facts.call, "caller", request) as Error);
+  const onAbort = (): void => void data.destroy(stopFault(call, "caller", request) as Error);
   if (signal?.aborted === true) onAbort();
   else signal?.addEventListener("abort", onAbort);
-  data.once("close", () => signal?.removeEventListener("abort", onAbort));
-  return readBody(facts);
+  data.once("close", () => {
+    signal?.removeEventListener("abort", onAbort);
+    if (!isRead) tell("aborted");
+  });
+  const chunks = readBody(facts);
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        isRead = true;
+        return chunks.next();
+      },
+      // Also where nothing was read: a generator that has not begun knows of nothing to clean up.
+      return: async () => {
+        data.destroy();
+        return chunks.return();
+      },
+    }),
+  };
 }
 
 async function* readBody(facts: BodyFacts): AsyncGenerator<Buffer, void> {
   const { data, silenceMs, call, status, tell } = facts;
-  const chunks = data[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   let code: HttpCall["code"] = "aborted";
+  const chunks = data[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   const onSilence = (): void => {
     data.destroy(callFault("target_timeout", call, "the answer stopped coming", status));
   };

@@ -96,6 +96,7 @@ function idOf(word: string, path: string, objects: DeskObjects): string {
     deliveries: objects.delivery,
     identities: objects.identity,
     "client-tokens": objects.clientToken,
+    datasets: "tickets",
     attachments: path.startsWith("/v1/me/") ? objects.ownAttachment : objects.attachment,
   };
   const id = ids[word];
