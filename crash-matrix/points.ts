@@ -1,5 +1,4 @@
-import type { CrashPointName } from "../src/telemetry/crash-point.ts";
-import { crashPointNames } from "../src/telemetry/crash-point.ts";
+import { eventPointNames } from "../src/telemetry/crash-point.ts";
 import type { QueueKind, TargetKind } from "./setting.ts";
 import { queueKinds, targetKinds } from "./setting.ts";
 
@@ -14,7 +13,10 @@ export const targetPointNames = [
 ] as const;
 export type TargetPointName = (typeof targetPointNames)[number];
 
-export type PointName = CrashPointName | TargetPointName;
+/** Moments that the process itself passes on the way of an event. */
+type EventPointName = (typeof eventPointNames)[number];
+
+export type PointName = EventPointName | TargetPointName;
 
 /** Where a process is killed. */
 export interface Point {
@@ -27,7 +29,7 @@ export interface Point {
 }
 
 /** How many passages every run has for certain, at least. */
-const passages: Readonly<Record<CrashPointName, number>> = {
+const passages: Readonly<Record<EventPointName, number>> = {
   "ingress.received": 12,
   "ingress.appended": 12,
   "ingress.acknowledged": 12,
@@ -45,7 +47,7 @@ const passages: Readonly<Record<CrashPointName, number>> = {
   "work.settled": 6,
 };
 
-const lookupOnly: readonly CrashPointName[] = ["effect.sent", "effect.recorded", "effect.looked_up"];
+const lookupOnly: readonly EventPointName[] = ["effect.sent", "effect.recorded", "effect.looked_up"];
 
 const answered: Point = {
   name: "effect.answered",
@@ -53,7 +55,7 @@ const answered: Point = {
   targets: targetKinds,
 };
 
-const processPoints: readonly Point[] = crashPointNames.map((name) => ({
+const processPoints: readonly Point[] = eventPointNames.map((name) => ({
   name,
   passages: passages[name],
   targets: lookupOnly.includes(name) ? ["lookup"] : targetKinds,

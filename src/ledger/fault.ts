@@ -62,3 +62,6 @@ export async function repeatOnDeadlock<T>(run: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+/** Runs statements with their errors classified, again where a deadlock was broken. */
+export type Guarded = <T>(run: () => Promise<T>) => Promise<T>;

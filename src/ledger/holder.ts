@@ -122,15 +122,23 @@ async function holds(client: Client, number: number): Promise<boolean> {
   }
 }
 
-const freeText = `
-with alive as materialized (
+/** A common table expression, `alive`: the numbers of all holders whose session lives. */
+export const aliveHolders = `alive as materialized (
   select k.objid::bigint as number from pg_locks k
   where k.locktype = 'advisory' and k.classid = ${lockClass} and k.objsubid = 2 and k.granted
     and k.database = (select oid from pg_database where datname = current_database())
-)
-delete from lane_lease l
-where substring(l.owner from '^([1-9][0-9]*):') is not null
-  and not exists (select 1 from alive a where a.number::text = substring(l.owner from '^([1-9][0-9]*):'))`;
+)`;
+
+const numberOf = (owner: string): string => `substring(${owner} from '^([1-9][0-9]*):')`;
+
+/** A condition for statements with `aliveHolders`: false of an owner that is known to be gone. */
+export function isHeldAlive(owner: string): string {
+  return `(${numberOf(owner)} is null or exists (select 1 from alive a where a.number::text = ${numberOf(owner)}))`;
+}
+
+const freeText = `
+with ${aliveHolders}
+delete from lane_lease l where not ${isHeldAlive("l.owner")}`;
 
 /** Frees the lanes of processes that are gone; returns how many there were. */
 export async function freeLanesOfTheGone(pool: Pool): Promise<number> {

@@ -1,7 +1,9 @@
 import type { Event } from "../model/event.ts";
 import type { EffectLog } from "../sdk/effect-log.ts";
+import type { DatasetSource } from "../sdk/dataset-source.ts";
 import type { Cursor } from "../sdk/source.ts";
 import type { TokenStore } from "../sdk/token.ts";
+import type { ExportLedger } from "./exports.ts";
 
 export type DeliveryStatus = "pending" | "done" | "skipped" | "dead";
 export type DeliveryPriority = "live" | "backfill";
@@ -158,6 +160,11 @@ export interface Ledger {
 
   /** The record of a delivery's writes to a target that takes no idempotency keys, for the worker that holds its lane. */
   readonly effectLog: (lease: Lease, delivery: number) => EffectLog;
+
+  /** Runs of exports and where their tables stand. */
+  readonly exports: ExportLedger;
+  /** The dataset `deliveries`: this ledger's own record, safe against transactions that end late. */
+  readonly deliveries: DatasetSource;
 
   /** Where the access token of a connection is kept, for all processes. */
   readonly tokens: (connection: string) => TokenStore;

@@ -3,7 +3,9 @@ import type { Pool } from "pg";
 import { AppError } from "../errors.ts";
 import { appendBatch, appendPage } from "./append.ts";
 import { createBatcher } from "./batcher.ts";
+import { createDeliveryDataset } from "./delivery-dataset.ts";
 import { createEffects } from "./effects.ts";
+import { createExportLedger } from "./export-right.ts";
 import { isUnavailable, repeatOnDeadlock, toLedgerError } from "./fault.ts";
 import type { LeaseHolder } from "./holder.ts";
 import { createLeaseHolder, freeLanesOfTheGone, ownerOf } from "./holder.ts";
@@ -75,7 +77,8 @@ export async function openLedger(options: LedgerOptions): Promise<PostgresLedger
     await guarded(() =>
       migrate(durable, { schema: ledgerSchema, directory: new URL("./migrations/", import.meta.url) }),
     );
-    if (options.sole === true) await guarded(() => durable.query("delete from lane_lease"));
+    if (options.sole === true)
+      await guarded(() => durable.query("delete from lane_lease; delete from export_lease"));
   } catch (error) {
     await close();
     throw error;
@@ -113,6 +116,8 @@ function createLedger(parts: Parts, maxWaiting: number): OpenedLedger {
         await freeLanesOfTheGone(relaxed);
         return dueLanes(relaxed, limit, options);
       }),
+    exports: createExportLedger({ durable, holder: parts.holder, guarded }),
+    deliveries: createDeliveryDataset(durable, guarded),
     tokens: (connection) => createTokenStore(durable, connection, guarded),
     giveUp: (target) => guarded(() => giveUp(durable, target)),
     prune: (before, batch, signal) => guarded(() => prune(durable, before, batch, signal)),

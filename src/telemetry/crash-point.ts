@@ -5,7 +5,7 @@ import { AppError } from "../errors.ts";
  * The moments on the way of an event at which a test can end the process, in the order of that way. Each line says what is true at its
  * moment, and where it is called. The matrix in `crash-matrix/` kills at every one of them, so a new point here is a new row there.
  */
-export const crashPointNames = [
+export const eventPointNames = [
   /** A hook was verified and parsed; nothing is stored and nothing was answered. (ingress) */
   "ingress.received",
   /** The events of a hook are durable; nothing was answered, nobody was rung for. (jobs/intake) */
@@ -37,6 +37,21 @@ export const crashPointNames = [
   /** The results are recorded; the lane has not been looked at further and nothing after it was rung for. (jobs/lane) */
   "work.settled",
 ] as const;
+
+/** The moments on the way of a chunk of rows to a warehouse, in their order. */
+export const exportPointNames = [
+  /** A page was read from a dataset and written to the sink's staging; nothing of its chunk is committed. (export) */
+  "export.read",
+  /** All of a chunk is staged at the sink, which is about to publish it. (export) */
+  "export.staged",
+  /** The sink has published a chunk with its watermark; the ledger does not know. (export) */
+  "export.published",
+  /** The ledger has the watermark and the counts of a chunk, too; the run is not over. (export) */
+  "export.recorded",
+] as const;
+
+/** All of them: first those of events, then those of exports. */
+export const crashPointNames = [...eventPointNames, ...exportPointNames] as const;
 
 export type CrashPointName = (typeof crashPointNames)[number];
 

@@ -97,6 +97,32 @@ export const metricCatalogue = {
     help: "Runs of a poller. Outcome: ok or failed.",
     labels: ["connection", "source", "outcome"],
   },
+  deskbridge_export_runs_total: {
+    kind: "counter",
+    help: "Runs of an export that ended in this process. Outcome: done, failed, aborted, or busy when another process had it.",
+    labels: ["export", "outcome"],
+  },
+  deskbridge_export_rows_total: {
+    kind: "counter",
+    help: "Rows that exports changed in the warehouse. Change: inserted, updated or deleted.",
+    labels: ["export", "dataset", "change"],
+  },
+  deskbridge_export_run_seconds: {
+    kind: "histogram",
+    help: "Duration of a run of an export.",
+    labels: ["export"],
+    buckets: [0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400],
+  },
+  deskbridge_export_last_success_timestamp_seconds: {
+    kind: "gauge",
+    help: "When the last run that was done began, over all processes, in seconds since the epoch.",
+    labels: ["export"],
+  },
+  deskbridge_export_overdue_seconds: {
+    kind: "gauge",
+    help: "For how long a run that was due has not been done: 0 while the export is fresh. What to alert on.",
+    labels: ["export"],
+  },
   deskbridge_webhook_attempts_total: {
     kind: "counter",
     help: "Attempts at sending a webhook of the Support API. Outcome: delivered, retry or failed (given up after 72 hours).",

@@ -3,6 +3,7 @@ import type { MetricLabel, MetricName, MetricRow } from "./metric-catalogue.ts";
 import { metricCatalogue } from "./metric-catalogue.ts";
 
 export type EventOutcome = "accepted" | "duplicate" | "ignored" | "rejected";
+export type ExportOutcome = "done" | "failed" | "aborted" | "busy";
 export type DeliveryOutcome = "done" | "skipped" | "retry" | "snooze" | "dead";
 
 /** What the process counts. Calls are cheap, never throw and take effect at once; one instance an application. */
@@ -20,6 +21,12 @@ export interface Metrics {
   readonly lanesLeased: (target: string, change: number) => void;
   readonly swept: (lanes: number) => void;
   readonly poll: (connection: string, source: string, outcome: "ok" | "failed") => void;
+  readonly exportRun: (name: string, outcome: ExportOutcome, milliseconds: number) => void;
+  readonly exportRows: (
+    name: string,
+    dataset: string,
+    rows: { readonly inserted: number; readonly updated: number; readonly deleted: number },
+  ) => void;
   readonly webhookAttempt: (outcome: "delivered" | "retry" | "failed") => void;
   /** Names a reading to take when the metrics are asked for. One that fails, or takes too long, keeps its last value and does not hold up the answer. */
   readonly onScrape: (reading: (gauges: Gauges) => void | Promise<void>) => void;
@@ -38,6 +45,8 @@ export interface Gauges {
     depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
   ) => void;
   readonly webhooksFailing: (count: number) => void;
+  /** `lastDoneAt` in milliseconds since the epoch; undefined for an export that was never done. */
+  readonly exportStanding: (name: string, lastDoneAt: number | undefined, overdueMs: number) => void;
   readonly rateBudget: (
     account: string,
     usage: { readonly limit: number; readonly used: number; readonly waiting: number } | undefined,
@@ -92,6 +101,7 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
   const lanesLeased = gauge(registry, "deskbridge_lanes_leased");
   const sweeperLanes = counter(registry, "deskbridge_sweeper_lanes_total");
   const polls = counter(registry, "deskbridge_polls_total");
+  const exported = createExportMembers(registry);
   const webhookAttempts = counter(registry, "deskbridge_webhook_attempts_total");
   const members: Members = {
     event: (connection, type, outcome) => events.inc({ connection, type, outcome }),
@@ -108,11 +118,28 @@ function createMembers(registry: Registry): { readonly members: Members; readonl
     rings: (target, outcome, count = 1) => rings.inc({ target, outcome }, count),
     targetPaused: (target, reason) => pauses.inc({ target, reason }),
     lanesLeased: (target, change) => lanesLeased.inc({ target }, change),
+    ...exported,
     webhookAttempt: (outcome) => webhookAttempts.inc({ outcome }),
     swept: (lanes) => sweeperLanes.inc(lanes),
     poll: (connection, source, outcome) => polls.inc({ connection, source, outcome }),
   };
   return { members, gauges: createGauges(registry) };
+}
+
+function createExportMembers(registry: Registry): Pick<Members, "exportRun" | "exportRows"> {
+  const runs = counter(registry, "deskbridge_export_runs_total");
+  const rows = counter(registry, "deskbridge_export_rows_total");
+  const runSeconds = histogram(registry, "deskbridge_export_run_seconds");
+  return {
+    exportRun: (name, outcome, milliseconds) => {
+      runs.inc({ export: name, outcome });
+      if (outcome !== "busy") runSeconds.observe({ export: name }, seconds(milliseconds));
+    },
+    exportRows: (name, dataset, counts) => {
+      for (const change of ["inserted", "updated", "deleted"] as const)
+        rows.inc({ export: name, dataset, change }, counts[change]);
+    },
+  };
 }
 
 function createGauges(registry: Registry): Gauges {
@@ -125,7 +152,13 @@ function createGauges(registry: Registry): Gauges {
     used: gauge(registry, "deskbridge_rate_budget_used"),
     waiting: gauge(registry, "deskbridge_rate_budget_waiting"),
   };
+  const lastSuccess = gauge(registry, "deskbridge_export_last_success_timestamp_seconds");
+  const overdue = gauge(registry, "deskbridge_export_overdue_seconds");
   return {
+    exportStanding: (name, lastDoneAt, overdueMs) => {
+      if (lastDoneAt !== undefined) lastSuccess.set({ export: name }, lastDoneAt / 1000);
+      overdue.set({ export: name }, seconds(overdueMs));
+    },
     webhooksFailing: (count) => webhooksFailing.set(count),
     appendsWaiting: (count) => appendsWaiting.set(count),
     lanesHeld: (target, lanes) => lanesHeld.set({ target }, lanes),

@@ -1,0 +1,282 @@
+import { randomUUID } from "node:crypto";
+import type { Pool, PoolClient } from "pg";
+import { AppError, toAppError } from "../errors.ts";
+import type {
+  BeginExport,
+  ExportEnd,
+  ExportLedger,
+  ExportRight,
+  ExportTableRecord,
+  TableMove,
+} from "./exports.ts";
+import {
+  exportStates,
+  noteExportSchedule,
+  pruneExportRuns,
+  readExportRuns,
+  readExportStandings,
+  readExportTables,
+} from "./export-record.ts";
+import type { Guarded } from "./fault.ts";
+import type { LeaseHolder } from "./holder.ts";
+import { aliveHolders, isHeldAlive, ownerOf } from "./holder.ts";
+import { inTransaction } from "./transaction.ts";
+
+const leaseMs = 90_000;
+const renewEveryMs = 15_000;
+/** A commit on a warehouse may take as long as this without the right being in doubt. */
+const sureForMs = 30_000;
+const endTries = 3;
+
+interface Parts {
+  readonly durable: Pool;
+  readonly holder: LeaseHolder;
+  readonly guarded: Guarded;
+}
+
+const takeText = `
+with ${aliveHolders}
+insert into export_lease as l (export, owner, run, until)
+values ($1, $2, 0, clock_timestamp() + $3 * interval '1 millisecond')
+on conflict (export) do update set owner = excluded.owner, until = excluded.until
+where l.until <= clock_timestamp() or not ${isHeldAlive("l.owner")}
+returning 1`;
+
+const orphanText = `
+with gone as (
+  update export_run set state = 3, finished_at = clock_timestamp(), message = 'its process ended before it did'
+  where export = $1 and state = 0 returning run
+)
+update export_run_table t set state = 3 from gone g where t.run = g.run and t.state = 0`;
+
+const coveredText = `
+select 1 from export_run where export = $1 and state in (1, 2) and started_at >= $2 limit 1`;
+
+const beginText = `
+with begun as (
+  insert into export_run (export, trigger, mode, days_from, days_until, config)
+  values ($1, $2, $3, $4, $5, $6) returning run
+)
+update export_lease l set run = b.run from begun b where l.export = $1 returning b.run`;
+
+/** The ledger of exports on PostgreSQL. */
+export function createExportLedger(parts: Parts): ExportLedger {
+  const { durable, guarded } = parts;
+  return {
+    begin: (request) => beginExport(parts, request),
+    tables: (name) => guarded(() => readExportTables(durable, name)),
+    runs: (filter) => guarded(() => readExportRuns(durable, filter)),
+    standings: () => guarded(() => readExportStandings(durable)),
+    noteSchedule: (name, cron, timezone) => guarded(() => noteExportSchedule(durable, name, cron, timezone)),
+    prune: (before) => guarded(() => pruneExportRuns(durable, before)),
+  };
+}
+
+/** Takes the right to run an export, as `ExportLedger.begin` says. */
+async function beginExport(parts: Parts, request: BeginExport): Promise<ExportRight | undefined> {
+  const number = await parts.holder.number();
+  const owner = ownerOf(number, randomUUID());
+  const takenAt = performance.now();
+  const run = await parts.guarded(() =>
+    inTransaction(parts.durable, (client) => begin(client, request, owner)),
+  );
+  if (run === undefined) return undefined;
+  return createRight(parts, { export: request.export, owner, number, run, expiresAt: takenAt + leaseMs });
+}
+
+async function begin(
+  client: PoolClient,
+  { export: name, trigger, mode, config, unlessSince }: BeginExport,
+  owner: string,
+): Promise<number | undefined> {
+  const taken = await client.query(takeText, [name, owner, leaseMs]);
+  if (taken.rowCount !== 1) {
+    throw new AppError("export_busy", `the export ${name} is being run already`, {
+      details: { export: name },
+    });
+  }
+  await client.query(orphanText, [name]);
+  if (unlessSince !== undefined) {
+    const covered = await client.query(coveredText, [name, new Date(unlessSince)]);
+    if (covered.rowCount !== 0) {
+      await client.query("delete from export_lease where export = $1", [name]);
+      return undefined;
+    }
+  }
+  const days = mode.kind === "days" ? [mode.from, mode.until] : [null, null];
+  const { rows } = await client.query<{ run: number }>(beginText, [
+    name,
+    trigger,
+    mode.kind,
+    ...days,
+    config,
+  ]);
+  return rows[0]?.run;
+}
+
+/** The right as it is held now. The session that vouches for it may change, and with it its owner. */
+interface Held {
+  readonly export: string;
+  owner: string;
+  number: number;
+  run: number;
+  expiresAt: number;
+}
+
+function createRight(parts: Parts, held: Held): ExportRight {
+  const { durable, guarded } = parts;
+  const lost = new AbortController();
+  const lose = (): AppError => {
+    const fault = leaseLost(held.export);
+    lost.abort(fault);
+    return fault;
+  };
+  const renew = async (): Promise<void> => {
+    if (!(await renewOnce(parts, held))) throw lose();
+  };
+  const timer = setInterval(() => {
+    renew().catch(() => {
+      // A database that is away for a moment takes no right away; one that is away for longer does.
+      if (performance.now() > held.expiresAt) lose();
+    });
+  }, renewEveryMs);
+  timer.unref();
+  const ensure = async (): Promise<void> => {
+    lost.signal.throwIfAborted();
+    const sure = performance.now() + sureForMs < held.expiresAt && parts.holder.vouchesFor(held.number);
+    if (!sure) await renew();
+  };
+  return {
+    run: () => held.run,
+    signal: lost.signal,
+    ensure,
+    renumber: async (above) => {
+      const { rows } = await guarded(() =>
+        durable.query<{ run: number }>(renumberText, [held.export, held.owner, held.run, above]),
+      );
+      if (rows[0] === undefined) throw lose();
+      held.run = rows[0].run;
+    },
+    record: async (record, move) => {
+      if (!(await writeRecord(parts, held, record, move))) throw lose();
+    },
+    end: async (end) => {
+      clearInterval(timer);
+      await writeEnd(parts, held, end);
+    },
+  };
+}
+
+const renewText = `
+update export_lease set owner = $3, until = clock_timestamp() + $4 * interval '1 millisecond'
+where export = $1 and owner = $2`;
+
+async function renewOnce({ durable, holder, guarded }: Parts, held: Held): Promise<boolean> {
+  const number = await holder.number();
+  const owner = ownerOf(number, held.owner.slice(held.owner.indexOf(":") + 1));
+  const startedAt = performance.now();
+  const { rowCount } = await guarded(() =>
+    durable.query(renewText, [held.export, held.owner, owner, leaseMs]),
+  );
+  if (rowCount !== 1) return false;
+  held.owner = owner;
+  held.number = number;
+  held.expiresAt = startedAt + leaseMs;
+  return true;
+}
+
+const renumberText = `
+with raised as materialized (
+  select setval('export_run_number', greatest($4::bigint, (select last_value from export_run_number))) as at
+  from export_lease where export = $1 and owner = $2 and run = $3
+), numbered as (
+  update export_run r set run = n.run
+  from (select nextval('export_run_number') as run from raised) n where r.run = $3 returning r.run
+)
+update export_lease l set run = n.run from numbered n where l.export = $1 returning n.run`;
+
+const recordText = `
+with held as materialized (
+  select 1 from export_lease where export = $1 and owner = $2 for share
+), counted as (
+  insert into export_run_table (run, table_name, dataset, state, rows_read, inserted, updated, deleted, bytes, commits, seconds,
+    watermark_from, watermark_to, as_of, schema_version, left_out, code, message)
+  select $3, $4, $5, $6::smallint, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint, $12::integer, $13::double precision,
+    $14, $15, $16::timestamptz, $17::integer, $18::json, $19, $20 from held
+  on conflict (run, table_name) do update set state = excluded.state, rows_read = excluded.rows_read, inserted = excluded.inserted,
+    updated = excluded.updated, deleted = excluded.deleted, bytes = excluded.bytes, commits = excluded.commits, seconds = excluded.seconds,
+    watermark_from = excluded.watermark_from, watermark_to = excluded.watermark_to, as_of = excluded.as_of,
+    schema_version = excluded.schema_version, left_out = excluded.left_out, code = excluded.code, message = excluded.message
+), moved as (
+  insert into export_table (export, table_name, dataset, sink, watermark, columns, schema_version, as_of, run)
+  select $1, $4, $5, $21::text, $22::text, $23::json, $17, $16::timestamptz, $3 from held where $22::text is not null
+  on conflict (export, table_name) do update set dataset = excluded.dataset, sink = excluded.sink, watermark = excluded.watermark,
+    columns = excluded.columns, schema_version = excluded.schema_version, as_of = excluded.as_of, run = excluded.run,
+    moved_at = clock_timestamp()
+)
+select count(*)::int as held from held`;
+
+async function writeRecord(
+  { durable, guarded }: Parts,
+  held: Held,
+  record: ExportTableRecord,
+  move: TableMove | undefined,
+): Promise<boolean> {
+  const values = [
+    held.export,
+    held.owner,
+    held.run,
+    record.table,
+    record.dataset,
+    exportStates.indexOf(record.state),
+    record.rowsRead,
+    record.inserted,
+    record.updated,
+    record.deleted,
+    record.bytes,
+    record.commits,
+    record.seconds,
+    record.watermarkFrom,
+    record.watermarkTo,
+    record.asOf,
+    record.schemaVersion,
+    JSON.stringify(record.leftOut),
+    record.code,
+    record.message,
+    move?.sink,
+    move?.watermark,
+    move === undefined ? undefined : JSON.stringify(move.columns),
+  ];
+  const { rows } = await guarded(() => durable.query<{ held: number }>(recordText, values));
+  return rows[0]?.held === 1;
+}
+
+const endText = `
+with freed as (
+  delete from export_lease where export = $1 and owner = $2 returning run
+)
+update export_run r set state = $3, code = $4, message = $5, finished_at = clock_timestamp() from freed f where r.run = f.run`;
+
+async function writeEnd({ durable, guarded }: Parts, held: Held, end: ExportEnd): Promise<void> {
+  const values = [
+    held.export,
+    held.owner,
+    exportStates.indexOf(end.state),
+    end.code ?? null,
+    end.message ?? null,
+  ];
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await guarded(() => durable.query(endText, values));
+      return;
+    } catch (error) {
+      if (attempt === endTries || toAppError(error).retry === "stop") return;
+    }
+  }
+}
+
+function leaseLost(name: string): AppError {
+  return new AppError("lease_lost", `the export ${name} has been taken over by another process`, {
+    details: { export: name },
+  });
+}
