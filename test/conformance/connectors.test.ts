@@ -26,6 +26,7 @@ const fullSettings: Readonly<Record<string, object>> = {
     replyFrom: "help@acme.example",
     webhook: { secrets: "secret" },
   },
+  postgres: { url: "postgres://user:password@127.0.0.1:9/warehouse" },
   shopify: { shop: "acme.myshopify.com", clientSecret: "secret", accessToken: "token" },
   webhook: {
     verify: { scheme: "none" },

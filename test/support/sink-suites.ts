@@ -1,7 +1,8 @@
 import type { SinkSuite } from "../../src/sdk/testing/index.ts";
+import { postgresSuite } from "./sink-postgres.ts";
 
 /**
  * The suite of every sink, from `test/support/sink-<connector>.ts`; the matrix in `docs/reference/sinks.md` is made of them. A suite's `name` is that of the
  * connector, with what sets it apart in brackets where a connector has several.
  */
-export const sinkSuites: readonly SinkSuite[] = [];
+export const sinkSuites: readonly SinkSuite[] = [postgresSuite];

@@ -24,7 +24,11 @@ const secrets = {
     {},
     {
       get: (_all, name) =>
-        String(name).endsWith("_URL") ? "https://crm.acme.example" : "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        String(name).endsWith("_DATABASE_URL")
+          ? "postgres://export:password@127.0.0.1/warehouse"
+          : String(name).endsWith("_URL")
+            ? "https://crm.acme.example"
+            : "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
       getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true }),
     },
   ),

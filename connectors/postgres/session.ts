@@ -1,0 +1,118 @@
+import { Readable } from "node:stream";
+import { finished } from "node:stream/promises";
+import pg from "pg";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { AppError } from "deskbridge/sdk";
+import type { Config } from "./config.ts";
+import { toFault } from "./fault.ts";
+
+/** One connection, used by one writer or reader at a time. Its faults are errors of the catalogue; after an abort, the signal's own reason. */
+export interface Session {
+  readonly query: <R extends object>(text: string, values?: readonly unknown[]) => Promise<readonly R[]>;
+  /** Runs the statements in one transaction; all of them are undone when it throws. */
+  readonly transaction: <T>(run: () => Promise<T>) => Promise<T>;
+  /** Sends CSV to a `COPY … FROM STDIN` and gives back how many rows were taken. */
+  readonly copyIn: (text: string, csv: Buffer) => Promise<number>;
+  /** What a `COPY … TO STDOUT` gives, piece by piece. */
+  readonly copyOut: (text: string) => AsyncIterable<Buffer>;
+  /** Never throws. */
+  readonly close: () => Promise<void>;
+}
+
+/** Connects. The session ends when the signal is aborted, whatever it is at, and PostgreSQL undoes what was not committed. */
+export async function openSession(config: Config, signal: AbortSignal): Promise<Session> {
+  signal.throwIfAborted();
+  const client = createClient(config);
+  // A connection that ends while nobody waits for it is found out by the next statement.
+  client.on("error", () => undefined);
+  const sever = (): void => void client.connection.stream.destroy();
+  signal.addEventListener("abort", sever);
+  const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    try {
+      return await run();
+    } catch (error) {
+      throw toFault(error, signal);
+    }
+  };
+  const session = createSession(client, guarded, signal);
+  const close = async (): Promise<void> => {
+    signal.removeEventListener("abort", sever);
+    await client.end().catch(() => undefined);
+  };
+  try {
+    await guarded(() => client.connect());
+    await session.query("SET datestyle = 'ISO, YMD'");
+    await session.query("SET timezone = 'UTC'");
+    // So that a merge does not go on for a process that is gone; not every system can tell.
+    await session.query("SET client_connection_check_interval = '5s'").catch(() => signal.throwIfAborted());
+    return { ...session, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function createClient({ url, statementTimeoutSeconds, lockTimeoutSeconds }: Config): pg.Client {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, Number);
+  try {
+    return new pg.Client({
+      connectionString: url,
+      application_name: "deskbridge export",
+      types,
+      statement_timeout: statementTimeoutSeconds * 1000,
+      query_timeout: statementTimeoutSeconds * 1000 + 5000,
+      lock_timeout: lockTimeoutSeconds * 1000,
+      connectionTimeoutMillis: 15_000,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    });
+  } catch {
+    // The driver's words may hold the address, and with it the password.
+    throw new AppError(
+      "config_invalid",
+      "The `url` of the connection cannot be read as an address of PostgreSQL.",
+    );
+  }
+}
+
+function createSession(
+  client: pg.Client,
+  guarded: <T>(run: () => Promise<T>) => Promise<T>,
+  signal: AbortSignal,
+): Omit<Session, "close"> {
+  const query: Session["query"] = <R extends object>(text: string, values: readonly unknown[] = []) =>
+    guarded(async () => (await client.query<R>(text, [...values])).rows);
+  return {
+    query,
+    transaction: async (run) => {
+      await query("BEGIN");
+      try {
+        const result = await run();
+        await query("COMMIT");
+        return result;
+      } catch (error) {
+        // Where the connection is gone there is nothing to undo.
+        await client.query("ROLLBACK").catch(() => undefined);
+        throw error;
+      }
+    },
+    copyIn: (text, csv) =>
+      guarded(async () => {
+        const copy = client.query(copyFrom(text));
+        copy.end(csv);
+        await finished(copy);
+        return copy.rowCount;
+      }),
+    async *copyOut(text) {
+      signal.throwIfAborted();
+      const copy = client.query(copyTo(text));
+      try {
+        for await (const chunk of Readable.from(copy)) yield chunk as Buffer;
+      } catch (error) {
+        throw toFault(error, signal);
+      }
+    },
+  };
+}

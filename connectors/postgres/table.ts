@@ -1,0 +1,167 @@
+import { AppError, runColumn } from "deskbridge/sdk";
+import type { Column, SinkPosition, SinkRequest, SinkTable, SinkWriter } from "deskbridge/sdk";
+import { definition, listed, quoted, sqlTypes } from "./column.ts";
+import { lockRecord, noteNewTable, noteUnfilled, prepareRecords } from "./record.ts";
+import type { ExportRecord } from "./record.ts";
+import type { Session } from "./session.ts";
+
+/** A table that is ready to be written to. */
+export interface OpenTable {
+  readonly position: SinkPosition | undefined;
+  /** The columns that are written. */
+  readonly written: readonly Column[];
+  readonly leftOut: SinkWriter["leftOut"];
+}
+
+/** Makes the table where it is missing, or holds the one that is there against what is exported. Nothing is changed when it throws. */
+export async function openTable(session: Session, schema: string, request: SinkRequest): Promise<OpenTable> {
+  return await session.transaction(async () => {
+    await prepareRecords(session, schema);
+    const { table } = request;
+    const record = await lockRecord(session, schema, table.name);
+    const held = await columnsOf(session, schema, table.name);
+    if (held === undefined) {
+      requireOwner(record, request);
+      await makeTable(session, schema, request);
+      return { position: undefined, written: table.columns, leftOut: [] };
+    }
+    requireOurs(record, held, request);
+    return await settle(session, schema, request, { record, held });
+  });
+}
+
+/** Types of the columns of a table, or whatever else has its name; undefined when there is nothing. */
+export async function columnsOf(
+  session: Session,
+  schema: string,
+  table: string,
+): Promise<ReadonlyMap<string, string> | undefined> {
+  const rows = await session.query<{ name: string | null; type: string | null; kind: string }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, c.relkind AS kind
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE n.nspname = $1 AND c.relname = $2`,
+    [schema, table],
+  );
+  if (rows.length === 0) return undefined;
+  // A view or an index of that name has no column of ours and is refused for that.
+  const isTable = rows.every(({ kind }) => kind === "r" || kind === "p");
+  return new Map(
+    isTable ? rows.flatMap(({ name, type }) => (name === null ? [] : [[name, type ?? ""]])) : [],
+  );
+}
+
+async function makeTable(
+  session: Session,
+  schema: string,
+  { table, export: owner }: SinkRequest,
+): Promise<void> {
+  const name = `${quoted(schema)}.${quoted(table.name)}`;
+  const columns = [...table.columns.map(definition), `${quoted(runColumn)} bigint NOT NULL`];
+  await session.query(`CREATE TABLE ${name} (${columns.join(", ")}, PRIMARY KEY (${listed(table.key)}))`);
+  // Where the key begins with the day, the key's index does.
+  if (table.key[0] !== table.day) await session.query(`CREATE INDEX ON ${name} (${quoted(table.day)})`);
+  await noteNewTable(session, schema, table, owner);
+}
+
+function requireOwner(record: ExportRecord | undefined, request: SinkRequest): void {
+  if (record === undefined || record.export === request.export) return;
+  throw new AppError(
+    "sink_table_foreign",
+    `The table ${request.table.name} belongs to the export ${record.export}; ${request.export} does not touch it.`,
+    { details: { table: request.table.name, owner: record.export } },
+  );
+}
+
+/** Throws `sink_table_foreign` for a table that this export did not make. */
+export function requireOurs(
+  record: ExportRecord | undefined,
+  held: ReadonlyMap<string, string>,
+  request: Pick<SinkRequest, "table" | "export">,
+): asserts record is ExportRecord {
+  if (record === undefined || !held.has(runColumn)) {
+    throw new AppError(
+      "sink_table_foreign",
+      `There is a table ${request.table.name} that no export made; it is left as it is.`,
+      { details: { table: request.table.name } },
+    );
+  }
+  requireOwner(record, request as SinkRequest);
+}
+
+interface Held {
+  readonly record: ExportRecord;
+  readonly held: ReadonlyMap<string, string>;
+}
+
+async function settle(
+  session: Session,
+  schema: string,
+  request: SinkRequest,
+  { record, held }: Held,
+): Promise<OpenTable> {
+  const { table, onSchemaChange } = request;
+  const misfits = table.columns.filter(({ name, type }) => held.get(name) !== sqlTypes[type]);
+  refuse(table, onSchemaChange, misfits, held);
+  if (onSchemaChange === "freeze") {
+    const written = table.columns.filter((column) => !misfits.includes(column));
+    return {
+      position: positionOf(record, written),
+      written,
+      leftOut: misfits.map((one) => leftOut(one, held)),
+    };
+  }
+  if (misfits.length > 0) {
+    const added = misfits.map((column) => `ADD COLUMN ${definition(column)}`);
+    await session.query(`ALTER TABLE ${quoted(schema)}.${quoted(table.name)} ${added.join(", ")}`);
+    await noteUnfilled(
+      session,
+      schema,
+      table.name,
+      misfits.map(({ name }) => name),
+    );
+    return { position: undefined, written: table.columns, leftOut: [] };
+  }
+  return { position: positionOf(record, table.columns), written: table.columns, leftOut: [] };
+}
+
+function positionOf(record: ExportRecord, written: readonly Column[]): SinkPosition | undefined {
+  return written.every(({ name }) => record.filled.includes(name)) ? record.position : undefined;
+}
+
+function leftOut({ name, type }: Column, held: ReadonlyMap<string, string>): SinkWriter["leftOut"][number] {
+  const found = held.get(name);
+  const reason =
+    found === undefined
+      ? "the table does not have it"
+      : `the table has it as ${found}, not ${sqlTypes[type]}`;
+  return { column: name, reason };
+}
+
+// Without its key or its day a row cannot be put in its place. A column of another type was made so by somebody, and may hold something.
+function refuse(
+  table: SinkTable,
+  policy: SinkRequest["onSchemaChange"],
+  misfits: readonly Column[],
+  held: ReadonlyMap<string, string>,
+): void {
+  const needed = misfits.find(({ name }) => table.key.includes(name) || name === table.day);
+  const retyped = misfits.find(({ name }) => held.has(name));
+  const byPolicy = { evolve: retyped, fail: misfits[0], freeze: undefined };
+  const column = needed ?? byPolicy[policy];
+  if (column === undefined) return;
+  const found = held.get(column.name);
+  const words = found === undefined ? "is missing" : `is of type ${found}`;
+  throw new AppError(
+    "sink_schema_changed",
+    `The column ${column.name} of the table ${table.name} ${words}; it is exported as ${sqlTypes[column.type]}.`,
+    {
+      details: {
+        table: table.name,
+        column: column.name,
+        found: found ?? null,
+        expected: sqlTypes[column.type],
+      },
+    },
+  );
+}

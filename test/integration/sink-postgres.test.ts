@@ -1,0 +1,4 @@
+import { testSink } from "../../src/sdk/testing/index.ts";
+import { postgresSuite } from "../support/sink-postgres.ts";
+
+testSink(postgresSuite);
