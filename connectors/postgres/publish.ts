@@ -29,7 +29,7 @@ export async function publish(
   commit: CommitRequest,
 ): Promise<Published> {
   const deleted = staged.deletes === 0 ? 0 : await takeAway(session, target);
-  const put = staged.upserts === 0 ? { inserted: 0, updated: 0 } : await putRows(session, target);
+  const put = staged.upserts === 0 ? { inserted: 0, updated: 0 } : await putRows(session, target, commit);
   return { ...put, deleted: deleted + (await dropOld(session, target, commit)) };
 }
 
@@ -61,8 +61,12 @@ const twice = /^(21000|23505)$/;
  * Puts the rows. That one key was staged twice is rare and costs a sort to find out beforehand, so PostgreSQL is left to stumble over it (21000), and only then
  * are the earlier ones taken out.
  */
-async function putRows(session: Session, target: Target): Promise<{ inserted: number; updated: number }> {
-  const statement = upsertStatement(target);
+async function putRows(
+  session: Session,
+  target: Target,
+  commit: CommitRequest,
+): Promise<{ inserted: number; updated: number }> {
+  const statement = upsertStatement(target, commit);
   await session.query("SAVEPOINT before_rows");
   try {
     return await upsert(session, statement);
@@ -87,10 +91,10 @@ async function upsert(session: Session, statement: string): Promise<{ inserted: 
 }
 
 /** A row that is as it was is left alone, unless the number of the run has to be noted on it. A new row is one that no transaction has yet locked. */
-export function upsertStatement({ table, request, written }: Target): string {
+function upsertStatement({ table, request, written }: Target, { mayDrop }: CommitRequest): string {
   const names = written.map(({ name }) => name);
   const rest = names.filter((name) => !request.table.key.includes(name));
-  const compared = request.mayDrop === false ? rest : [...rest, runColumn];
+  const compared = mayDrop === false ? rest : [...rest, runColumn];
   const all = [...rest, runColumn].map((name) => `${quoted(name)} = excluded.${quoted(name)}`);
   return `WITH put AS (
     INSERT INTO ${table} AS t (${listed([...names, runColumn])})

@@ -180,14 +180,15 @@ function report({ table: { table }, counts, onProgress }: TableRun, { fraction }
 
 async function commit(
   run: TableRun,
-  { writer }: Try,
+  { writer, plan }: Try,
   request: CommitRequest,
   state: "running" | "done",
 ): Promise<void> {
   const { engine, counts } = run;
   await run.right.ensure();
   engine.crashPoint("export.staged");
-  const receipt = await writer.commit(request);
+  const mayDrop = plan.drops && (plan.since !== undefined || run.mode.kind === "days");
+  const receipt = await writer.commit({ ...request, mayDrop });
   engine.crashPoint("export.published");
   counts.inserted += receipt.inserted;
   counts.updated += receipt.updated;

@@ -23,11 +23,6 @@ export interface SinkRequest {
   /** Number of the run; later runs have greater ones. Goes into the column `_deskbridge_run` where the sink keeps rows. */
   readonly run: number;
   readonly onSchemaChange: SchemaPolicy;
-  /**
-   * Whether this run, or one that goes on from it, may ask for what was not written to be taken away. Only where it is false may a row that is written without
-   * a change stay as it is, with the number of an earlier run; a sink that is not told takes it for true.
-   */
-  readonly mayDrop?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -45,6 +40,11 @@ export interface CommitRequest {
   readonly dropOlderThan?: number;
   /** Take away every row of these days that was last written by a run before this one: a repair. */
   readonly dropOlderThanIn?: DayRange;
+  /**
+   * Whether this commit, or a later one of the same load, asks for what was not written to be taken away. Only where it is false may a row that was written
+   * without a change stay as it is, with the number of an earlier run; a sink that is not told takes it for true.
+   */
+  readonly mayDrop?: boolean;
 }
 
 /** What a commit did. */

@@ -214,7 +214,7 @@ async function fullRunUnchanged(kit: SinkKit): Promise<void> {
 
 async function incrementalUnchanged(kit: SinkKit): Promise<void> {
   const run = (number: number, mayDrop: boolean, rows: readonly Row[], drop: object = {}) =>
-    kit.export(valuesTable, { run: number, changes: [upsert(valuesTable, ...rows)], ...drop }, { mayDrop });
+    kit.export(valuesTable, { run: number, changes: [upsert(valuesTable, ...rows)], mayDrop, ...drop });
   await run(1, true, [first, other]);
   await run(2, false, [first, { ...other, text: "changed" }]);
   await kit.expectRows(valuesTable, [first, { ...other, text: "changed" }]);
