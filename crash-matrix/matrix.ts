@@ -1,7 +1,6 @@
+import { cellsInTurn, cellsOf } from "./cell.ts";
 import type { MatrixOptions } from "./options.ts";
-import { cellsInTurn, cellsOf } from "./points.ts";
 import type { Outcome } from "./report.ts";
-import { runCell } from "./run-cell.ts";
 import type { RunResult } from "./run.ts";
 import { runScenario, scenariosOf } from "./scenarios.ts";
 import type { Stage } from "./stage.ts";
@@ -43,27 +42,27 @@ function failed(error: unknown): RunResult {
   return { events: 0, lost: 0, duplicated: 0, outOfOrder: 0, unsettled: 0, missed: 1, seconds: 0, findings };
 }
 
-function jobsOf(stage: Stage, { points, scenarios, runs, quick, seed }: RunChoice): readonly Job[] {
+function jobsOf(stage: Stage, choice: RunChoice): readonly Job[] {
+  const { points, scenarios, runs, scenarioRuns, quick, seed } = choice;
   const cells = quick ? cellsInTurn(points) : cellsOf(points);
-  const ofPoints = cells.flatMap((cell): readonly Job[] =>
-    Array.from({ length: runs }, (_, index) => {
-      const { point, target, queue } = cell;
-      const own = `${seed}/${point.name}/${target}/${queue}/${index + 1}`;
-      return {
-        facts: { kind: "point", name: point.name, target, queue, seed: own },
-        run: () => runCell(stage, cell, own),
-      };
-    }),
+  const ofPoints = cells.flatMap(({ point: name, target, queue, run }) =>
+    seeded(runs, `${seed}/${name}/${target}/${queue}`, (own) => ({
+      facts: { kind: "point", name, target, queue, seed: own },
+      run: () => run(stage, own),
+    })),
   );
-  const ofScenarios = scenariosOf(scenarios).map((scenario): Job => {
+  const ofScenarios = scenariosOf(scenarios).flatMap((scenario) => {
     const { name, target, queue } = scenario;
-    const own = `${seed}/${name}/${target}/${queue}`;
-    return {
+    return seeded(scenarioRuns, `${seed}/${name}/${target}/${queue}`, (own) => ({
       facts: { kind: "scenario", name, target, queue, seed: own },
       run: () => runScenario(stage, scenario, own),
-    };
+    }));
   });
   return interleaved(ofScenarios, ofPoints);
+}
+
+function seeded(runs: number, seed: string, job: (seed: string) => Job): readonly Job[] {
+  return Array.from({ length: runs }, (_, index) => job(`${seed}/${index + 1}`));
 }
 
 /** Scenarios mostly wait and points mostly work, so each keeps the other company; the long ones are through before the end. */

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { Point } from "./points.ts";
+import type { Point } from "./cell.ts";
 import { points } from "./points.ts";
 import type { ScenarioName } from "./scenarios.ts";
 import { scenarioNames } from "./scenarios.ts";
@@ -9,6 +9,8 @@ export interface MatrixOptions {
   readonly scenarios: readonly ScenarioName[];
   /** Runs of each point, for each kind of target and of queue. */
   readonly runs: number;
+  /** Runs of each scenario in each of its settings. */
+  readonly scenarioRuns: number;
   /** Each point in one of its settings only, all settings in turn. */
   readonly quick: boolean;
   readonly seed: string;
@@ -30,8 +32,9 @@ PostgreSQL. Then cuts networks, kills databases, freezes processes and sets cloc
   --only points|scenarios
   --quick           each point in one of its settings only, all settings in turn
   --runs N          seeded runs of a point in each of its settings (5)
+  --scenario-runs N seeded runs of a scenario in each of its settings (1)
   --seed TEXT       the same seed gives the same kills and traffic (a new one each time)
-  --parallel N      runs at a time (5)
+  --parallel N      runs at a time (8)
   --json            the figures as one JSON object on the last line
   --publish         put the table into docs/reference/guarantees.md
   --help
@@ -47,8 +50,9 @@ export function parseOptions(argv: readonly string[]): MatrixOptions | "help" {
       scenarios: { type: "string", multiple: true },
       only: { type: "string" },
       runs: { type: "string", default: "5" },
+      "scenario-runs": { type: "string", default: "1" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
-      parallel: { type: "string", default: "5" },
+      parallel: { type: "string", default: "8" },
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       publish: { type: "boolean", default: false },
@@ -71,6 +75,7 @@ export function parseOptions(argv: readonly string[]): MatrixOptions | "help" {
     points: only === "scenarios" ? [] : points.filter(({ name }) => names.includes(name)),
     scenarios: only === "points" ? [] : chosen("--scenarios", values.scenarios, scenarioNames),
     runs: positive("--runs", values.runs),
+    scenarioRuns: positive("--scenario-runs", values["scenario-runs"]),
     seed: values.seed,
     parallel: positive("--parallel", values.parallel),
     quick: values.quick,

@@ -49,14 +49,10 @@ function sumsOf(outcomes: readonly Outcome[]): Sums {
   };
 }
 
-export function hasFailed({
-  lost,
-  duplicated,
-  outOfOrder,
-  missed,
-  unsettled,
-}: Omit<Sums, "runs" | "events">): boolean {
-  return lost + duplicated + outOfOrder + missed + unsettled > 0;
+/** Whether something went wrong, or whether nothing was shown: a run without events counts for nothing. */
+export function hasFailed({ events, ...wrong }: Omit<Sums, "runs">): boolean {
+  const { lost, duplicated, outOfOrder, missed, unsettled } = wrong;
+  return events === 0 || lost + duplicated + outOfOrder + missed + unsettled > 0;
 }
 
 export function reportOf(outcomes: readonly Outcome[], seed: string, seconds: number): Report {

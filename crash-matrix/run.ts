@@ -3,7 +3,10 @@ import type { DeskbridgeProcess, ProcessOptions } from "../test/support/deskbrid
 import type { FaultPlan } from "../test/support/vendor-faults.ts";
 import type { Verdict } from "./judge.ts";
 import { judge } from "./judge.ts";
+import type { Progress } from "./progress.ts";
+import { createProgress } from "./progress.ts";
 import type { TargetKind } from "./setting.ts";
+import type { LedgerState } from "./settlement.ts";
 import { untilSettled } from "./settlement.ts";
 import type { Stage, Stores } from "./stage.ts";
 import type { Target } from "./target.ts";
@@ -32,6 +35,8 @@ export interface LaunchOptions {
 export interface Run {
   readonly target: Target;
   readonly traffic: Traffic;
+  /** Noted at every webhook that is taken, every write, every event and delivery of the ledger. */
+  readonly progress: Progress;
   /** Starts a process, and does not wait until it is ready. */
   readonly launch: (options?: LaunchOptions) => DeskbridgeProcess;
   /** Has the shop send its webhooks to whichever processes there are; resolves when all have been taken. */
@@ -58,8 +63,8 @@ export const links = ["database", "redis", "target", "shop"] as const;
 export type Link = (typeof links)[number];
 
 const smallShape = { hookedOrders: 4, polledOrders: 3, perOrder: 4 };
-const sentWithinMs = 240_000;
-const settledWithinMs = 150_000;
+/** With nothing going on for so long, a run is given up. Longer than any wait that deskbridge has. */
+const idleMs = 150_000;
 
 /** A call that the target acts on late does so after this long: within what it declares. */
 export const lateMs = 500;
@@ -68,8 +73,13 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   const startedAt = performance.now();
   const { seed, stores } = options;
   const home = await stage.openHome();
-  const traffic = await openTraffic(seed, options.shape ?? smallShape);
-  const target = await openTarget(options.target, options.faults ?? (() => undefined), options.forgetful);
+  const progress = createProgress();
+  const traffic = await openTraffic(seed, options.shape ?? smallShape, progress.note);
+  const plan: FaultPlan = (call) => {
+    if (call.write > 0) progress.note();
+    return options.faults?.(call);
+  };
+  const target = await openTarget(options.target, plan, options.forgetful);
   const variables = { ...stage.variables, ...(await addresses(options, traffic, target)) };
   const fleet = createFleet((more) =>
     home.launch({
@@ -83,22 +93,19 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   return {
     target,
     traffic,
+    progress,
     launch: fleet.launch,
-    send: () =>
-      traffic.send(fleet.nextUrl, AbortSignal.any([stop.signal, AbortSignal.timeout(sentWithinMs)])),
+    send: () => sendWhileGoing(traffic, fleet.nextUrl, progress, stop.signal),
     finish: async (missed) => {
-      const { events } = traffic;
-      const state = await untilSettled(stores.databaseUrl, events, settledWithinMs);
+      const events = traffic.events();
+      const state = await untilSettled(stores.databaseUrl, events, progress, idleMs);
       await pause(lateMs);
-      const verdict = judge(traffic.expected, target.tickets());
-      const unsettled = Math.max(0, events - state.events) + state.pending + state.dead;
+      const verdict = judge(traffic.expected(), target.tickets());
       const seconds = (performance.now() - startedAt) / 1000;
-      const result = { ...verdict, events, missed, unsettled, seconds };
-      if (missed + unsettled + verdict.findings.length === 0) return result;
-      return {
-        ...result,
-        findings: [...verdict.findings, `ledger: ${JSON.stringify(state)}`, ...fleet.outputs()],
-      };
+      return resultOf({ ...verdict, events, missed, unsettled: unsettledOf(state, events), seconds }, () => [
+        `ledger: ${JSON.stringify(state)}`,
+        ...fleet.outputs(),
+      ]);
     },
     close: async () => {
       stop.abort();
@@ -107,6 +114,29 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
       await stores.drop();
     },
   };
+}
+
+async function sendWhileGoing(
+  traffic: Traffic,
+  urlOf: () => string,
+  progress: Progress,
+  stop: AbortSignal,
+): Promise<void> {
+  const over = new AbortController();
+  void progress.standstill(idleMs, over.signal).then(() => over.abort());
+  await traffic.send(urlOf, AbortSignal.any([stop, over.signal]));
+  over.abort();
+}
+
+function unsettledOf({ events, pending, dead }: LedgerState, wanted: number): number {
+  return Math.max(0, wanted - events) + pending + dead;
+}
+
+/** With all that there is to look into, where something is wrong. */
+function resultOf(result: RunResult, evidence: () => readonly string[]): RunResult {
+  const { missed, unsettled, findings } = result;
+  if (missed + unsettled + findings.length === 0) return result;
+  return { ...result, findings: [...findings, ...evidence()] };
 }
 
 async function addresses(

@@ -30,13 +30,14 @@ const everywhere: readonly Setting[] = targetKinds.flatMap((target) =>
 );
 const onRedis = everywhere.filter(({ queue }) => queue === "redis");
 
-/** Enough traffic for a fault of a few seconds, and for one of half a minute. */
+/** How dense the traffic is for a fault of a few seconds, and for one of half a minute and more; it goes on until the fault is over. */
 const seconds = { hookedOrders: 5, polledOrders: 3, perOrder: 12, gapMs: 1000 };
-const halfMinute = { ...seconds, perOrder: 16, gapMs: 2500 };
+const halfMinute = { ...seconds, gapMs: 2500 };
 const holeMs = 30_000;
 /** Longer than a lease. */
 const frozenMs = 100_000;
 const clockOffMs = 600_000;
+const startedWithinMs = 90_000;
 
 /** What befalls a running deskbridge besides its own death. */
 const definitions = {
@@ -75,7 +76,7 @@ async function playWith(
 ): Promise<RunResult> {
   const run = await openRun(stage, options);
   try {
-    const [missed] = await Promise.all([fault(run), run.send()]);
+    const [missed] = await Promise.all([fault(run).finally(run.traffic.end), run.send()]);
     return await run.finish(missed);
   } finally {
     await run.close();
@@ -83,13 +84,16 @@ async function playWith(
 }
 
 /** Resolves when the target has taken a few writes: deskbridge is at work. */
-async function atWork({ target }: Run): Promise<void> {
-  while (target.writes() < 5) await pause(20);
+async function atWork({ target, progress }: Run): Promise<void> {
+  while (target.writes() < 5) {
+    if (progress.idleMs() > startedWithinMs) throw new Error("deskbridge did not get to work");
+    await pause(20);
+  }
 }
 
 /** 1 where everything was over before the fault was, so that it can have hit nothing. */
 function cameTooLate({ target, traffic }: Run): number {
-  return target.writes() >= traffic.events * 2 ? 1 : 0;
+  return target.writes() >= traffic.events() * 2 ? 1 : 0;
 }
 
 async function flushRedis(stage: Stage, { target, queue }: Setting, seed: string): Promise<RunResult> {
@@ -183,7 +187,7 @@ async function freezeWorker(stage: Stage, { target, queue }: Setting, seed: stri
   const stores = await stage.freshStores(queue);
   // Just before a call: the worst moment. A target with keys has no such point, but there the key makes up for it.
   const moment = target === "lookup" ? "effect.sent" : "work.mapped";
-  return playWith(stage, { seed, target, stores, shape: seconds }, async (run) => {
+  return playWith(stage, { seed, target, stores, shape: halfMinute }, async (run) => {
     const frozen = run.launch({ crashAt: `${moment}@7:stop` });
     await frozen.printed(`crash point ${moment}`);
     const missed = cameTooLate(run);

@@ -48,7 +48,7 @@ const defaultTiming: QueueTiming = {
   stalledCheckMs: 30_000,
 };
 /** A tick is left out while the one before it runs, so one whose process died is to be found out soon; a tick that runs twice does no harm. */
-const scheduleTiming: WorkerTiming = { lockMs: 8_000, stalledCheckMs: 4_000 };
+const scheduleTiming: WorkerTiming = { lockMs: 5_000, stalledCheckMs: 2_500 };
 const faultLinesEveryMs = 10_000;
 
 /**

@@ -1,20 +1,27 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { createDice } from "../demo/day/dice.ts";
 import type { DeskbridgeProcess } from "../test/support/deskbridge-process.ts";
 import type { Fault, FaultPlan } from "../test/support/vendor-faults.ts";
-import type { Cell, Point, TargetPointName } from "./points.ts";
-import { isTargetPoint } from "./points.ts";
+import type { EventPoint, TargetPointName } from "./event-points.ts";
+import { isTargetPoint } from "./event-points.ts";
+import type { Progress } from "./progress.ts";
 import type { RunResult } from "./run.ts";
 import { lateMs, openRun } from "./run.ts";
+import type { QueueKind, TargetKind } from "./setting.ts";
 import type { Stage } from "./stage.ts";
 
-/** A process may take half a minute to start where many do at the same time. */
-const crashWithinMs = 90_000;
+/** With nothing going on for so long, a process will not get to its point any more. It may take half a minute to start where many do at the same time. */
+const idleMs = 90_000;
+
+export interface EventCell {
+  readonly point: EventPoint;
+  readonly target: TargetKind;
+  readonly queue: QueueKind;
+}
 
 /** Kills deskbridge at the cell's point with traffic flowing, starts it again, lets it settle, and counts on the target. */
-export async function runCell(
+export async function runEventCell(
   stage: Stage,
-  { point, target, queue }: Cell,
+  { point, target, queue }: EventCell,
   seed: string,
   forgetful = false,
 ): Promise<RunResult> {
@@ -34,7 +41,8 @@ export async function runCell(
     let missed = 0;
     for (const { crashAt } of kills) {
       current = run.launch({ crashAt });
-      if (await wasKilled(current)) continue;
+      run.progress.note();
+      if (await wasKilled(current, run.progress)) continue;
       missed += 1;
       await current.kill9();
     }
@@ -42,17 +50,16 @@ export async function runCell(
     return missed;
   };
   try {
-    const [missed] = await Promise.all([live(), run.send()]);
+    const [missed] = await Promise.all([live().finally(run.traffic.end), run.send()]);
     return await run.finish(missed);
   } finally {
     await run.close();
   }
 }
 
-async function wasKilled({ ended }: DeskbridgeProcess): Promise<boolean> {
+async function wasKilled({ ended }: DeskbridgeProcess, progress: Progress): Promise<boolean> {
   const limit = new AbortController();
-  const late = pause(crashWithinMs, undefined, { signal: limit.signal }).catch(() => undefined);
-  const end = await Promise.race([ended, late]);
+  const end = await Promise.race([ended, progress.standstill(idleMs, limit.signal)]);
   limit.abort();
   return end?.signal === "SIGKILL";
 }
@@ -63,7 +70,7 @@ interface Kill {
   readonly atWrite: { readonly name: TargetPointName; readonly write: number } | undefined;
 }
 
-function killAt({ name }: Point, passage: number): Kill {
+function killAt({ name }: EventPoint, passage: number): Kill {
   return isTargetPoint(name)
     ? { crashAt: undefined, atWrite: { name, write: passage } }
     : { crashAt: `${name}@${passage}`, atWrite: undefined };
