@@ -4,6 +4,7 @@ import { keptOperations } from "../flows/kept-operations.ts";
 import type { AttemptRecord, Mail, Settlement } from "../ledger/ledger.ts";
 import type { Event } from "../model/event.ts";
 import { runWithCallContext } from "../sdk/call-context.ts";
+import { isGivenUp } from "../sdk/call-gate.ts";
 import { backoffMs, maxAttempts } from "./backoff.ts";
 import type { AttemptContext, Progress } from "./deliver.ts";
 import { deliver } from "./deliver.ts";
@@ -39,11 +40,11 @@ export interface Attempted {
 
 /** Makes one attempt at a delivery: enrich, decide, map, send. Never throws for the delivery's sake; only a lost lease gets out. */
 export async function attemptDelivery(mail: Mail, context: AttemptContext): Promise<Attempted> {
-  const { engine, priority, holdLease } = context;
+  const { engine, priority, holdLease, leaving } = context;
   const startedAt = engine.now();
   const clock = performance.now();
   const progress: Progress = { receipts: [], operations: undefined };
-  const outcome = await runWithCallContext({ priority, beforeCall: holdLease }, () =>
+  const outcome = await runWithCallContext({ priority, beforeCall: holdLease, leaving }, () =>
     makeAttempt(mail, context, progress),
   );
   const durationMs = performance.now() - clock;
@@ -96,7 +97,7 @@ function outcomeOf(thrown: unknown, mail: Mail, context: AttemptContext, pauses:
   if (error.code === "lease_lost") throw error;
   const { engine, signal } = context;
   // Cut off by our own shutdown: the next process does it again, under the same effect key.
-  if (signal.aborted) return { kind: "snooze", dueInMs: 0, error, pauses: false };
+  if (signal.aborted || isGivenUp(error)) return { kind: "snooze", dueInMs: 0, error, pauses: false };
   switch (error.retry) {
     case "retry_after": {
       // An effect whose outcome cannot be told yet holds up nothing but its own lane.

@@ -16,6 +16,8 @@ export interface AttemptContext {
   readonly target: string;
   /** Aborted when the process is going down and its time is up. */
   readonly signal: AbortSignal;
+  /** Aborted when the process is going down: what still waits for its turn is given up. */
+  readonly leaving: AbortSignal;
   readonly priority: CallPriority;
   /** The lane's lease as it is now. */
   readonly lease: () => Lease;

@@ -20,8 +20,8 @@ export interface LaneContext {
   readonly target: string;
   /** Aborted when the process is going down and its time is up: the call under way is cut off. */
   readonly abort: AbortSignal;
-  /** True once the process is going down: what is under way is finished, nothing more is begun. */
-  readonly stopping: () => boolean;
+  /** Aborted once the process is going down: what is under way is finished, nothing more is begun. */
+  readonly leaving: AbortSignal;
   /** Until when the target must be left alone, in milliseconds since the epoch. */
   readonly pausedUntil: () => number;
   readonly onPause: (pause: Pause) => Promise<void>;
@@ -100,7 +100,7 @@ async function attemptAll(
 ): Promise<readonly Settlement[]> {
   const settlements: Settlement[] = [];
   for (const letter of mail) {
-    if (context.stopping() || context.pausedUntil() > context.engine.now()) break;
+    if (context.leaving.aborted || context.pausedUntil() > context.engine.now()) break;
     const admission = context.breaker.admit();
     if (admission === undefined) break;
     const settlement = await attemptAdmitted(letter, admission, context, held);
@@ -116,11 +116,11 @@ async function attemptAdmitted(
   context: LaneContext,
   held: HeldLease,
 ): Promise<Settlement> {
-  const { engine, target, priority, abort: signal } = context;
+  const { engine, target, priority, leaving, abort: signal } = context;
   let health: TargetHealth = "unknown";
   try {
     await held.holdLease();
-    const attempted = await attemptDelivery(letter, { engine, target, signal, priority, ...held });
+    const attempted = await attemptDelivery(letter, { engine, target, signal, leaving, priority, ...held });
     health = attempted.health;
     if (attempted.pause !== undefined) await context.onPause(attempted.pause);
     return attempted.settlement;

@@ -37,15 +37,15 @@ export async function startWorker(
   concurrency: number,
 ): Promise<TargetWorker> {
   const abort = new AbortController();
+  const leaving = new AbortController();
   const waiting = createRoom(concurrency * waitingPerPlace.most, concurrency * waitingPerPlace.low);
   const leased = createRoom(concurrency * leasedPerPlace.most, concurrency * leasedPerPlace.low);
   const { learn, ...care } = createPause(engine, target);
-  let stopping = false;
   const context: WorkerContext = {
     engine,
     target,
     abort: abort.signal,
-    stopping: () => stopping,
+    leaving: leaving.signal,
     ...care,
     takePlace: createSlots(concurrency).take,
   };
@@ -57,7 +57,7 @@ export async function startWorker(
     await leased.enter(ring.lanes.length);
     let begun = 0;
     try {
-      if (stopping) return { kind: "snooze", until: engine.now() };
+      if (leaving.signal.aborted) return { kind: "snooze", until: engine.now() };
       const claim = await claimLanes(engine, ring);
       if (claim.kind === "paused") return { kind: "snooze", until: learn(claim.forMs) };
       engine.crashPoint("work.claimed");
@@ -74,7 +74,7 @@ export async function startWorker(
   const rings = await engine.queue.work(target, ringsAtOnce, handle);
   return {
     close: async (withinMs) => {
-      stopping = true;
+      leaving.abort();
       const deadline = setTimeout(() => abort.abort(), withinMs);
       waiting.lift();
       leased.lift();

@@ -11,6 +11,8 @@ export interface CallContext {
    * caller gets what was thrown.
    */
   readonly beforeCall?: () => Promise<void> | void;
+  /** Aborted when whoever makes the calls is about to leave: a call that still waits for its budget is given up, and nothing of it was sent. */
+  readonly leaving?: AbortSignal | undefined;
 }
 
 // Holds nothing by itself: what is in it belongs to the call chain that put it there.

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import type { CallPriority } from "./call-context.ts";
+import type { CallContext, CallPriority } from "./call-context.ts";
 import { currentCallContext } from "./call-context.ts";
 import { parseRetryAfter } from "./http-fault.ts";
 import type { HttpBudget, HttpRequest, RateAnswer, RateReading } from "./http.ts";
@@ -27,19 +27,18 @@ export function beforeRequest(
   const beforeCall = context?.beforeCall;
   if (gate === undefined) return beforeCall?.() ?? undefined;
   const weight = budget?.weight?.(request) ?? 1;
-  return waitForTurn(gate, weight, context?.priority ?? "live", beforeCall, request);
+  return waitForTurn(gate, weight, context ?? { priority: "live" }, request);
 }
 
 async function waitForTurn(
   gate: CallGate,
   weight: number,
-  priority: CallPriority,
-  beforeCall: (() => Promise<void> | void) | undefined,
+  context: CallContext,
   request: HttpRequest,
 ): Promise<void> {
-  if (weight > 0) await takeInTime(gate, weight, priority, request);
+  if (weight > 0) await takeInTime(gate, weight, context, request);
   try {
-    await beforeCall?.();
+    await context.beforeCall?.();
   } catch (error) {
     if (weight > 0) gate.giveBack(weight);
     throw error;
@@ -49,20 +48,53 @@ async function waitForTurn(
 async function takeInTime(
   gate: CallGate,
   weight: number,
-  priority: CallPriority,
+  { priority, leaving }: CallContext,
   { method, path, signal }: HttpRequest,
 ): Promise<void> {
+  const end = firstOf(signal, leaving);
   try {
-    await gate.take(weight, priority, signal);
+    await gate.take(weight, priority, end.signal);
   } catch (error) {
+    const call = `${method} ${path.split("?", 1)[0] ?? ""}`;
+    if (leaving?.aborted === true && signal?.aborted !== true) {
+      throw new AppError("target_rate_limited", `${call}: given up before its turn; nothing was sent`, {
+        details: { reason: givenUp },
+      });
+    }
     // Nothing was sent, so this is no timeout of the target's, after which nobody knows what it did.
     if (!(error instanceof DOMException) || error.name !== "TimeoutError") throw error;
-    const call = `${method} ${path.split("?", 1)[0] ?? ""}`;
     throw new AppError(
       "target_rate_limited",
       `${call}: no room in the rate budget in time; nothing was sent`,
     );
+  } finally {
+    end.release();
   }
+}
+
+const givenUp = "leaving";
+
+/** Whether a call was given up before its turn because its caller is leaving: it says nothing about the target. */
+export function isGivenUp({ code, details }: AppError): boolean {
+  return code === "target_rate_limited" && details["reason"] === givenUp;
+}
+
+interface End {
+  readonly signal: AbortSignal | undefined;
+  readonly release: () => void;
+}
+
+/** Aborted with the first of two signals. `AbortSignal.any` would stay tied to them for as long as they live, which is as long as a worker. */
+function firstOf(caller: AbortSignal | undefined, leaving: AbortSignal | undefined): End {
+  if (leaving === undefined) return { signal: caller, release: () => undefined };
+  const either = new AbortController();
+  const release = [caller, leaving].map((signal) => {
+    const onAbort = (): void => either.abort(signal?.reason);
+    if (signal?.aborted === true) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    return () => signal?.removeEventListener("abort", onAbort);
+  });
+  return { signal: either.signal, release: () => release.forEach((remove) => remove()) };
 }
 
 /** How long an account is left alone whose 429 did not say for how long. */

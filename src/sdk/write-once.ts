@@ -126,7 +126,7 @@ async function sendNoted(
     note.at = performance.now();
   };
   try {
-    return await runWithCallContext({ priority: outer?.priority ?? "live", beforeCall }, write.send);
+    return await runWithCallContext({ priority: "live", ...outer, beforeCall }, write.send);
   } catch (thrown) {
     const error = toAppError(thrown);
     const tried = { effectKey: intent.effectKey, step: intent.step, tries: note.tries };

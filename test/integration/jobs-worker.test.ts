@@ -8,7 +8,9 @@ import { openLedger } from "../../src/ledger/postgres.ts";
 import { createLedgerReader } from "../../src/ledger/reader.ts";
 import type { Ring, RingOutcome } from "../../src/queue/queue.ts";
 import { createSweeper } from "../../src/schedule/sweeper.ts";
+import type { CallGate } from "../../src/sdk/call-gate.ts";
 import type { EffectReceipt } from "../../src/sdk/desk.ts";
+import { createHttpClient } from "../../src/sdk/http-client.ts";
 import type { RingCall } from "../support/engine.ts";
 import { testEngine } from "../support/engine.ts";
 import { appendOf, failedFulfillment } from "../support/events.ts";
@@ -240,6 +242,32 @@ describe("a worker", () => {
     await closed;
     expect(await bench.statuses()).toMatchObject({ done: 1, pending: 1 });
     expect((await ledger.claim("desk", ["order/1"], 1000)).kind).toBe("leased");
+  });
+
+  it("does not wait for a call that waits for its turn when it is closed; the delivery is due again at once", async () => {
+    const waiting = Promise.withResolvers<void>();
+    const gate: CallGate = {
+      take: (_weight, _priority, signal) =>
+        new Promise((_, reject) => {
+          signal?.addEventListener("abort", () => reject(new Error("aborted")));
+          waiting.resolve();
+        }),
+      giveBack: () => undefined,
+      learn: () => undefined,
+    };
+    const client = createHttpClient({ baseUrl: "http://127.0.0.1:9" }, { now: Date.now, gate: () => gate });
+    const bench = await startBench(
+      async (_key, signal) => void (await client.request({ method: "POST", path: "/", signal })),
+    );
+    await append("1", "a");
+    await bench.ring("1");
+    await waiting.promise;
+    const closedFrom = performance.now();
+    await bench.worker.close(20_000);
+    client.close();
+    expect(performance.now() - closedFrom).toBeLessThan(5000);
+    const { rows } = await ledger.pool.query("select status, attempts, due_at <= now() as due from delivery");
+    expect(rows).toEqual([{ status: 0, attempts: 0, due: true }]);
   });
 
   it("cuts off a call that outlasts the shutdown; the delivery is due again at once", async () => {

@@ -38,6 +38,7 @@ async function attemptWith(
     flow?: ReturnType<typeof flowOf>;
     shop?: Connection;
     signal?: AbortSignal;
+    leaving?: AbortSignal;
   } = {},
 ): Promise<Attempted> {
   const connections = { desk, ...(options.shop === undefined ? {} : { shop: options.shop }) };
@@ -51,6 +52,7 @@ async function attemptWith(
     engine,
     target: "desk",
     signal,
+    leaving: options.leaving ?? new AbortController().signal,
     ...laneFacts,
     holdLease: async () => undefined,
   });
@@ -266,7 +268,8 @@ describe("an attempt", () => {
     const holdLease = async (): Promise<void> => {
       throw new AppError("lease_lost", "taken over");
     };
-    const context = { engine, target: "desk", signal: new AbortController().signal, ...laneFacts, holdLease };
+    const { signal } = new AbortController();
+    const context = { engine, target: "desk", signal, leaving: signal, ...laneFacts, holdLease };
     await expect(attemptDelivery(mailOf(), context)).rejects.toMatchObject({ code: "lease_lost" });
   });
 });

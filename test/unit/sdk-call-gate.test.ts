@@ -5,7 +5,9 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CallPriority } from "../../src/sdk/call-context.ts";
 import { runWithCallContext } from "../../src/sdk/call-context.ts";
+import { toAppError } from "../../src/errors.ts";
 import type { CallGate } from "../../src/sdk/call-gate.ts";
+import { isGivenUp } from "../../src/sdk/call-gate.ts";
 import { createHttpClient } from "../../src/sdk/http-client.ts";
 import type { HttpClient, HttpClientOptions, RateReading } from "../../src/sdk/http.ts";
 import { usedOfLimitHeader } from "../../src/sdk/rate-headers.ts";
@@ -112,6 +114,40 @@ describe("a call to an account with a rate limit", () => {
     abort.abort(new Error("going down"));
     await expect(call).rejects.toThrow("going down");
     expect(asked).toBe(0);
+  });
+});
+
+describe("a call whose maker is about to leave", () => {
+  it("gives up its place in the line, and says that nothing was sent", async () => {
+    const { gate, close } = noteGate();
+    close();
+    let asked = 0;
+    const client = await clientTo(() => (asked += 1), gate);
+    const leaving = new AbortController();
+    const call = runWithCallContext({ priority: "live", leaving: leaving.signal }, () =>
+      client.request({ method: "POST", path: "/a?b=c", signal: new AbortController().signal }),
+    );
+    leaving.abort();
+    const error = await call.then(
+      () => undefined,
+      (thrown: unknown) => toAppError(thrown),
+    );
+    expect(error?.message).toBe("POST /a: given up before its turn; nothing was sent");
+    expect(error !== undefined && isGivenUp(error)).toBe(true);
+    expect(asked).toBe(0);
+  });
+
+  it("goes on once it has its turn", async () => {
+    const leaving = new AbortController();
+    const answer: RequestListener = (_request, response) => {
+      leaving.abort();
+      response.end("{}");
+    };
+    const client = await clientTo(answer, noteGate().gate);
+    const call = runWithCallContext({ priority: "live", leaving: leaving.signal }, () =>
+      client.request({ method: "POST", path: "/" }),
+    );
+    expect(await call).toMatchObject({ status: 200 });
   });
 });
 
