@@ -5,7 +5,7 @@ import type { Verdict } from "./judge.ts";
 import { judge } from "./judge.ts";
 import type { Progress } from "./progress.ts";
 import { createProgress } from "./progress.ts";
-import type { TargetKind } from "./setting.ts";
+import type { TargetKind, Way } from "./setting.ts";
 import type { LedgerState } from "./settlement.ts";
 import { untilSettled } from "./settlement.ts";
 import type { Stage, Stores } from "./stage.ts";
@@ -54,6 +54,8 @@ export interface RunOptions {
   /** The target does not do what it declares, to see that this is seen. */
   readonly forgetful?: boolean;
   readonly shape?: TrafficShape;
+  /** The way to the target, which its configuration has to allow for; direct unless told. */
+  readonly way?: Way;
   /** By what way a process gets to one of its neighbours; straight there unless told. */
   readonly route?: (link: Link, url: string) => Promise<string>;
 }
@@ -84,7 +86,7 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
   const fleet = createFleet((more) =>
     home.launch({
       ...stage.program,
-      config: stage.config(options.target),
+      config: stage.config(options.target, options.way ?? "direct"),
       ...more,
       variables: { ...variables, ...more.variables },
     }),

@@ -166,8 +166,9 @@ function holeTo(link: Link): Play {
       proxy = await openTcpProxy(url);
       return proxy.url;
     };
+    const way = link === "target" ? "heldBack" : "direct";
     try {
-      return await playWith(stage, { seed, target, stores, shape: halfMinute, route }, async (run) => {
+      return await playWith(stage, { seed, target, stores, shape: halfMinute, way, route }, async (run) => {
         run.launch();
         await atWork(run);
         proxy?.blackHole();

@@ -8,19 +8,26 @@ export type QueueKind = (typeof queueKinds)[number];
 
 export const shopSecret = "the-shop-of-the-matrix-signs-with-this";
 
-/** A call to the lookup target may go on for this long (the stub shares its machine with all runs), and what it did can be found this much later. */
-export const callSeconds = 5;
+/**
+ * A call to the lookup target may go on for this long (the stub shares its machine with all runs), and what it did can be found this much later.
+ * Where the way there holds calls back, it is the time on the way that counts.
+ */
+const callSeconds = { direct: 5, heldBack: 40 };
 export const lagSeconds = 0.4;
+
+/** The way to the target: it lets everything through at once, or holds calls back for half a minute and then delivers them. */
+export type Way = keyof typeof callSeconds;
+export const ways = Object.keys(callSeconds) as readonly Way[];
 
 /**
  * The configuration of a run: every event of an order is a message on the order's ticket and a note after it, so what is lost, doubled or out
  * of order can be read off the ticket.
  */
-export function configText(target: TargetKind): string {
+export function configText(target: TargetKind, way: Way): string {
   const desk =
     target === "keyed"
       ? '{ use: deskbridge, url: "${DESK_URL}", apiKey: a-key }'
-      : `{ use: lookup-desk, url: "\${DESK_URL}", lagSeconds: ${lagSeconds}, callSeconds: ${callSeconds} }`;
+      : `{ use: lookup-desk, url: "\${DESK_URL}", lagSeconds: ${lagSeconds}, callSeconds: ${callSeconds[way]} }`;
   return `connections:
   shop:
     use: shop

@@ -8,8 +8,8 @@ import type { DeskbridgeHome, ProcessOptions } from "../test/support/deskbridge-
 import { deskbridgeHome } from "../test/support/deskbridge-process.ts";
 import type { TestRedis } from "../test/support/redis.ts";
 import { startRedis } from "../test/support/redis.ts";
-import type { QueueKind, TargetKind } from "./setting.ts";
-import { configText, queueKinds, shopSecret, targetKinds } from "./setting.ts";
+import type { QueueKind, TargetKind, Way } from "./setting.ts";
+import { configText, queueKinds, shopSecret, targetKinds, ways } from "./setting.ts";
 
 /** A database of one run's own, and a Redis database where the queue is there. */
 export interface Stores {
@@ -21,8 +21,8 @@ export interface Stores {
 /** One PostgreSQL and one Redis for all runs. */
 export interface Stage {
   readonly freshStores: (queue: QueueKind) => Promise<Stores>;
-  /** The path of the configuration for a kind of target. */
-  readonly config: (target: TargetKind) => string;
+  /** The path of the configuration for a kind of target, and the way there. */
+  readonly config: (target: TargetKind, way: Way) => string;
   /** What every process is started with, besides its configuration and variables. */
   readonly program: Pick<ProcessOptions, "program">;
   /** To be given to `--import`: makes the clock of a process wrong by `CLOCK_OFF_MS`. */
@@ -46,8 +46,9 @@ export async function openStage(): Promise<Stage> {
   try {
     const folder = await temporaryDataDir();
     closers.push(folder.remove);
+    const config = (target: TargetKind, way: Way): string => join(folder.path, `${target}-${way}.yaml`);
     for (const target of targetKinds)
-      await writeFile(join(folder.path, `${target}.yaml`), configText(target));
+      for (const way of ways) await writeFile(config(target, way), configText(target, way));
     const redis = await startRedis(["--databases", String(redisDatabases)]);
     closers.push(redis.stop);
     // A kill of deskbridge takes nothing from the files that PostgreSQL has written, and the cluster goes with the run.
@@ -58,7 +59,7 @@ export async function openStage(): Promise<Stage> {
     closers.push(postgres.close);
     const stage: Stage = {
       freshStores: createStores(postgres.url, redis),
-      config: (target) => join(folder.path, `${target}.yaml`),
+      config,
       program: { program },
       clockPreload,
       // Without it every process would spend most of its start on reading the same sources again.
@@ -128,7 +129,7 @@ async function makeTemplate(stage: Stage, queue: QueueKind): Promise<void> {
   try {
     const started = await home.start({
       ...stage.program,
-      config: stage.config("keyed"),
+      config: stage.config("keyed", "direct"),
       variables: {
         ...stage.variables,
         DATABASE_URL: databaseUrl,
