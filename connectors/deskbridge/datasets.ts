@@ -17,7 +17,9 @@ const datasets: readonly DatasetName[] = [
   "contacts",
   "orders",
   "ticket_orders",
+  "ticket_events",
   "ticket_metrics",
+  "metrics_daily",
 ];
 
 const pageHeaders = z.object({

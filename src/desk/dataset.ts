@@ -11,7 +11,9 @@ const scopeByDataset = {
   contacts: "contacts:read",
   orders: "orders:read",
   ticket_orders: "tickets:read",
+  ticket_events: "tickets:read",
   ticket_metrics: "tickets:read",
+  metrics_daily: "metrics:read",
 } as const satisfies Partial<Record<Dataset["name"], Scope>>;
 
 /** A dataset that the desk has. */

@@ -1,30 +1,35 @@
 import type { DatasetName } from "../../model/dataset.ts";
 
-/** The datasets whose rows are those of a table, each under the id of an object. */
-export type TableName = Exclude<DatasetName, "ticket_events" | "metrics_daily" | "deliveries">;
+/** The datasets whose rows are those of tables. */
+export type TableName = Exclude<DatasetName, "metrics_daily" | "deliveries">;
 
-/** A dataset in SQL. `touched` and `gone` have `$after` and `$until` as the positions between which changes are looked at, of a change `c`. */
+/**
+ * A dataset in SQL. `touched` and `phases` have `$after` and `$until` for the positions between which changes are looked at, of a change `c`, and `$ids`
+ * for the objects of a page.
+ */
 export interface TableDataset {
   readonly columns: Readonly<Record<string, string>>;
   /** What `columns` and the others are of. */
   readonly from: string;
   /** What is joined on top for columns that name it, by its alias. */
   readonly joins?: Readonly<Record<string, string>>;
-  /** The id of the object that a row is read by; several rows may have one. */
-  readonly id: string;
-  /** The table that has every id, with its column, in the order of an index. */
-  readonly ids: readonly [table: string, column: string];
-  /** The largest id. */
-  readonly edge: string;
-  /** When the object came to be. */
-  readonly createdAt: string;
   /** Which of the rows are rows of the dataset. */
   readonly present?: string;
-  /** `phase` and `id` of what has changed: phase 0 for rows that are new or different, phase 1 for those that may be gone. */
+  /** The object that a row is read by; several rows may have one. */
+  readonly id: string;
+  /** A table of all objects, with the column of their ids, which has an index. Undefined where everything is read by the changes. */
+  readonly objects?: readonly [table: string, column: string];
+  /** When the object came to be. */
+  readonly createdAt: string;
+  /** `phase` and `id`, above 0, of what changed. */
   readonly touched: string;
-  /** The keys of phase 1 that are gone, of the objects in `$ids`. */
-  readonly gone?: string;
+  /** What is read of the objects of each phase: rows, by a condition, or the keys of rows that are gone, by a `select`. */
+  readonly phases: readonly Phase[];
 }
+
+export type Phase =
+  | { readonly part: "upsert"; readonly where: string }
+  | { readonly part: "delete"; readonly select: string };
 
 const window = "(c.tx, c.id) > ($after) and (c.tx, c.id) <= ($until)";
 
@@ -77,8 +82,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       ) f on true`,
     },
     id: "t.id",
-    ids: ["ticket", "id"],
-    edge: "select max(id) from ticket",
+    objects: ["ticket", "id"],
     createdAt: "t.created_at",
     // A follow-up takes over the ref of the ticket that it follows up.
     touched: `
@@ -86,6 +90,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       union
       select 0, t.follow_up_of from change c join ticket t on t.id = c.object
       where ${window} and c.type = 'ticket.created' and t.follow_up_of is not null`,
+    phases: [{ part: "upsert", where: "t.id = any ($ids)" }],
   },
   messages: {
     columns: {
@@ -102,13 +107,13 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     },
     from: "message m",
     id: "m.id",
-    ids: ["message", "id"],
-    edge: "select max(id) from message",
+    objects: ["message", "id"],
     createdAt: "m.created_at",
     touched: `
       select 0 as phase, c.object as id from change c where ${window} and c.type = 'message.created'
       union
       select 0, m.id from (${rewrittenTickets}) w join message m on m.ticket = w.ticket`,
+    phases: [{ part: "upsert", where: "m.id = any ($ids)" }],
   },
   contacts: {
     columns: {
@@ -123,15 +128,21 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     },
     from: "contact k",
     id: "k.id",
-    ids: ["contact", "id"],
-    edge: "select max(id) from contact",
+    objects: ["contact", "id"],
     createdAt: "k.created_at",
     present: "k.erased_at is null",
     touched: `
       select case when k.erased_at is null then 0 else 1 end as phase, k.id from (
         select distinct c.object from change c where ${window} and c.type like 'contact.%'
       ) w join contact k on k.id = w.object`,
-    gone: "select 'con_' || k.id as id from contact k where k.id = any ($ids) and k.erased_at is not null",
+    phases: [
+      { part: "upsert", where: "k.id = any ($ids)" },
+      {
+        part: "delete",
+        select:
+          "select 'con_' || k.id as id from contact k where k.id = any ($ids) and k.erased_at is not null",
+      },
+    ],
   },
   orders: {
     columns: {
@@ -150,29 +161,58 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     },
     from: "sales_order o",
     id: "o.id",
-    ids: ["sales_order", "id"],
-    edge: "select max(id) from sales_order",
+    objects: ["sales_order", "id"],
     createdAt: "o.created_at",
     touched: `select distinct 0 as phase, c.object as id from change c where ${window} and c.type in ('order.created', 'order.updated')`,
+    phases: [{ part: "upsert", where: "o.id = any ($ids)" }],
   },
   ticket_orders: {
     columns: { ...ticketNames, order_id: "'ord_' || l.sales_order" },
     from: "ticket_order l join ticket t on t.id = l.ticket",
     id: "l.ticket",
-    ids: ["ticket_order", "ticket"],
-    edge: "select max(ticket) from ticket_order",
+    objects: ["ticket_order", "ticket"],
     createdAt: "t.created_at",
     touched: `
       select 0 as phase, c.ticket as id from change c
       where ${window} and c.ticket is not null and (c.type = 'ticket.created' or c.data ? 'orders')
       union
       select 1, c.ticket from change c where ${window} and c.ticket is not null and jsonb_array_length(${removedOrders}) > 0`,
-    gone: `
+    phases: [
+      { part: "upsert", where: "l.ticket = any ($ids)" },
+      {
+        part: "delete",
+        select: `
       select distinct 'tkt_' || c.ticket as ticket_id, o.id as order_id
       from change c cross join lateral jsonb_array_elements_text(${removedOrders}) as o(id)
       where ${window} and c.ticket = any ($ids) and not exists (
         select from ticket_order l where l.ticket = c.ticket and l.sales_order = substring(o.id from 5)::bigint
       )`,
+      },
+    ],
+  },
+  ticket_events: {
+    columns: {
+      id: "'evt_' || c.id",
+      ticket_id: "'tkt_' || c.ticket",
+      type: "c.type",
+      actor: "c.actor",
+      object_id: "object_name(c.type, c.object)",
+      changes: "c.data",
+      at: "c.at",
+    },
+    from: "change c",
+    present: "c.ticket is not null",
+    id: "c.id",
+    createdAt: "c.at",
+    // The entries of a stretch as they lie in it, then the older ones of tickets that were erased in it.
+    touched: `
+      select 0 as phase, 1 as id where exists (select from change c where ${window} and c.ticket is not null)
+      union all
+      select distinct 1, c.ticket from change c where ${window} and c.type = 'ticket.updated' and c.data ? 'erased'`,
+    phases: [
+      { part: "upsert", where: window },
+      { part: "upsert", where: "c.ticket = any ($ids) and (c.tx, c.id) <= ($after)" },
+    ],
   },
   ticket_metrics: {
     columns: {
@@ -194,23 +234,34 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     from: "ticket t left join ticket_metric m on m.ticket = t.id",
     joins: { r: csatJoin },
     id: "t.id",
-    ids: ["ticket", "id"],
-    edge: "select max(id) from ticket",
+    objects: ["ticket", "id"],
     createdAt: "t.created_at",
     present: "t.merged_into is null",
     touched: `
       select case when t.merged_into is null then 0 else 1 end as phase, t.id from (
         select distinct c.ticket from change c where ${window} and c.ticket is not null
       ) w join ticket t on t.id = w.ticket`,
-    gone: "select 'tkt_' || t.id as ticket_id from ticket t where t.id = any ($ids) and t.merged_into is not null",
+    phases: [
+      { part: "upsert", where: "t.id = any ($ids)" },
+      {
+        part: "delete",
+        select:
+          "select 'tkt_' || t.id as ticket_id from ticket t where t.id = any ($ids) and t.merged_into is not null",
+      },
+    ],
   },
 };
+
+/** Whether the rows of a dataset are those of tables. */
+export function isTableName(name: string): name is TableName {
+  return Object.hasOwn(tableDatasets, name);
+}
 
 /** The `select` of rows: these columns, of what `where` says. */
 export function rowsOf(table: TableDataset, columns: readonly string[], where: string): string {
   const list = columns.map((name) => `${expressionOf(table, name)} as ${name}`);
   const joins = Object.entries(table.joins ?? {})
-    .filter(([alias]) => list.some((sql) => sql.includes(`${alias}.`)))
+    .filter(([alias]) => list.some((sql) => new RegExp(`\\b${alias}\\.`).test(sql)))
     .map(([, sql]) => sql);
   const present = table.present === undefined ? "" : ` and ${table.present}`;
   return `select ${list.join(", ")} from ${[table.from, ...joins].join(" ")} where ${where}${present}`;

@@ -30,8 +30,10 @@ interface DayRow {
   readonly quarters: string;
 }
 
-/** Only one process folds at a time; the others find nothing to do. */
-const lockText = "select pg_try_advisory_xact_lock(hashtextextended('deskbridge metrics', 0)) as mine";
+/** Only one process folds at a time; the others find nothing to do, or wait. */
+const lockName = "hashtextextended('deskbridge metrics', 0)";
+const lockText = `select pg_try_advisory_xact_lock(${lockName}) as mine`;
+const waitText = `select true as mine from (select pg_advisory_xact_lock(${lockName})) as locked`;
 
 // Not beyond the oldest transaction that is still running: what it writes would be left out.
 const touchedText = `
@@ -78,28 +80,36 @@ from unnest($1::smallint[], $2::integer[], $3::text[]) as w(grouping, day, key)
 join metric_day d on d.grouping = w.grouping and d.day = w.day and d.key = w.key`;
 
 const storeText = `
-insert into metric_day (grouping, day, key, flow, total, quarters)
-select * from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[])
-on conflict (grouping, day, key) do update set flow = excluded.flow, total = excluded.total, quarters = excluded.quarters`;
+insert into metric_day (grouping, day, key, flow, total, quarters, batch)
+select *, $7 from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[])
+on conflict (grouping, day, key) do update set
+  flow = excluded.flow, total = excluded.total, quarters = excluded.quarters, batch = excluded.batch`;
 
 const daysAtOnce = 500;
 
-/** Folds changes into the sums, `batch` changes a transaction, until there are none left; returns how many tickets were folded. */
-export async function foldMetrics(pool: Pool, batch: number): Promise<number> {
+/**
+ * Folds changes into the sums, `batch` changes a transaction, until there are none left; returns how many tickets were folded. Where another process is
+ * at it, there is nothing to do, unless the caller `waits` until all is folded that had happened before.
+ */
+export async function foldMetrics(pool: Pool, batch: number, waits = false): Promise<number> {
   let folded = 0;
   for (;;) {
-    const { tickets, more } = await guarded(() => foldBatch(pool, batch));
+    const { tickets, more } = await guarded(() => foldBatch(pool, batch, waits));
     folded += tickets;
     if (!more) return folded;
   }
 }
 
-async function foldBatch(pool: Pool, batch: number): Promise<{ tickets: number; more: boolean }> {
+async function foldBatch(
+  pool: Pool,
+  batch: number,
+  waits: boolean,
+): Promise<{ tickets: number; more: boolean }> {
   const client = await pool.connect();
   let failed = true;
   try {
     await client.query("begin isolation level repeatable read");
-    const outcome = await foldIn(client, batch);
+    const outcome = await foldIn(client, batch, waits);
     await client.query("commit");
     failed = false;
     return outcome;
@@ -108,19 +118,25 @@ async function foldBatch(pool: Pool, batch: number): Promise<{ tickets: number; 
   }
 }
 
-async function foldIn(client: PoolClient, batch: number): Promise<{ tickets: number; more: boolean }> {
-  const lock = await client.query<{ mine: boolean }>(lockText);
+async function foldIn(
+  client: PoolClient,
+  batch: number,
+  waits: boolean,
+): Promise<{ tickets: number; more: boolean }> {
+  const lock = await client.query<{ mine: boolean }>(waits ? waitText : lockText);
   if (lock.rows[0]?.mine !== true) return { tickets: 0, more: false };
-  const position = await client.query<FoldPosition>("select tx, id from metric_fold");
-  const { tx, id } = position.rows[0] ?? { tx: 0, id: 0 };
+  const position = await client.query<FoldPosition & { readonly batch: number }>(
+    "select tx, id, batch + 1 as batch from metric_fold",
+  );
+  const { tx, id, batch: number } = position.rows[0] ?? { tx: 0, id: 0, batch: 1 };
   const { rows: touched } = await client.query<TouchedRow>(touchedText, [tx, id, batch]);
   const last = touched.at(-1);
   if (last === undefined) return { tickets: 0, more: false };
   const tickets = [...new Set(touched.flatMap(({ ticket }) => ticket ?? []))];
   const { rows } = await client.query<FactsRow>(factsText, [tickets]);
   await keepFacts(client, rows);
-  await storeChanges(client, changesOf(rows));
-  await client.query("update metric_fold set tx = $1, id = $2", [last.tx, last.id]);
+  await storeChanges(client, changesOf(rows), number);
+  await client.query("update metric_fold set tx = $1, id = $2, batch = $3", [last.tx, last.id, number]);
   return { tickets: rows.length, more: touched.length === batch };
 }
 
@@ -143,7 +159,11 @@ async function keepFacts(client: PoolClient, rows: readonly FactsRow[]): Promise
   if (gone.length > 0) await client.query(dropText, [gone.map(({ ticket }) => ticket)]);
 }
 
-async function storeChanges(client: PoolClient, changes: readonly GroupChange[]): Promise<void> {
+async function storeChanges(
+  client: PoolClient,
+  changes: readonly GroupChange[],
+  number: number,
+): Promise<void> {
   for (let start = 0; start < changes.length; start += daysAtOnce) {
     const some = changes.slice(start, start + daysAtOnce);
     const places = [some.map(({ code }) => code), some.map(({ day }) => day), some.map(({ key }) => key)];
@@ -157,6 +177,7 @@ async function storeChanges(client: PoolClient, changes: readonly GroupChange[])
       after.map(({ flow }) => flow),
       after.map(({ total }) => total),
       after.map(({ quarters }) => quarters),
+      number,
     ]);
   }
 }
