@@ -187,11 +187,11 @@ describe("a reader who has enough", () => {
 
 describe("an answer that is a refusal", () => {
   it.each([
-    [401, "target_unauthorized"],
-    [404, "target_not_found"],
-    [400, "target_rejected"],
-    [302, "target_protocol"],
-  ])("with %i is %s, with the target's words", async (status, code) => {
+    [401, "target_unauthorized", "not like this"],
+    [404, "target_not_found", "not like this"],
+    [400, "target_rejected", "not like this"],
+    [302, "target_protocol", "a redirect"],
+  ])("with %i is %s, with the target's words", async (status, code, words) => {
     const base = await listen((_request, response) => {
       response.writeHead(status, { "content-type": "application/json" }).end('{"detail":"not like this"}');
     });
@@ -199,7 +199,7 @@ describe("an answer that is a refusal", () => {
       .stream(get)
       .catch((error: unknown) => error);
     expect(fault).toMatchObject({ code });
-    if (status >= 400) expect((fault as AppError).message).toContain("not like this");
+    expect((fault as AppError).message).toContain(words);
   });
 
   it("with 503 is asked for again, within the budget", async () => {
