@@ -9,6 +9,9 @@ import type { AttachmentOptions } from "./desk/attachments.ts";
 import type { SupportDesk } from "./desk/desk.ts";
 import { openDesk } from "./desk/desk.ts";
 import type { WebhookSending } from "./desk/webhooks.ts";
+import { watchExports } from "./export/gauges.ts";
+import type { ExportTimetables } from "./export/timetables.ts";
+import { startExportTimetables } from "./export/timetables.ts";
 import type { Foundation } from "./foundation.ts";
 import { openFoundation } from "./foundation.ts";
 import type { OpenSetup } from "./jobs/connections.ts";
@@ -118,6 +121,7 @@ interface Parts {
   webhooks?: WebhookSending;
   workers?: Workers;
   timetables?: Timetables;
+  exports?: ExportTimetables;
 }
 
 async function startApp(
@@ -143,9 +147,11 @@ async function startApp(
       tokens: engine.ledger.tokens,
     });
   parts.setup = await open(config);
+  watchExports(engine);
   if (roles.work) {
     parts.workers = await startWorkers(engine);
     parts.timetables = await startTimetables(engine, intake);
+    parts.exports = await startExportTimetables(engine);
     parts.webhooks = await sendWebhooks(parts, engine, environment, foundation.databaseUrl);
     // Rings that a crash took along are rung again now rather than at the sweeper's next time.
     await createSweeper(engine).sweep(0);
@@ -263,6 +269,7 @@ async function swapSetup(parts: Parts, next: OpenSetup): Promise<void> {
   parts.setup = next;
   await parts.workers?.refresh();
   await parts.timetables?.refresh();
+  await parts.exports?.refresh();
   if (old !== undefined) setTimeout(() => void old.close(), oldSetupGraceMs).unref();
 }
 
@@ -285,6 +292,7 @@ async function closeParts(parts: Parts, withinMs: number): Promise<void> {
   parts.frontDoor?.stopTaking();
   await Promise.all([
     parts.timetables?.close(withinMs),
+    parts.exports?.close(withinMs),
     parts.workers?.close(withinMs),
     parts.webhooks?.close(withinMs),
   ]);

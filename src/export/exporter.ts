@@ -23,8 +23,8 @@ export interface ExportRequest {
   readonly signal: AbortSignal;
   /** Called with every batch of rows; for people. */
   readonly onProgress?: (progress: ExportProgress) => void;
-  /** Not when a run that began then or later has ended by itself, in milliseconds since the epoch. */
-  readonly unlessSince?: number;
+  /** The time of its timetable that it is for, as `BeginExport.dueAt`. */
+  readonly dueAt?: number;
   /** Waits before another try; tests bring their own. */
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
@@ -64,17 +64,17 @@ export function exportOf({ setup }: Engine, name: string): ExportConfig {
 /**
  * Runs an export once: every table goes on from where it stands, and the run is put on record. Faults that may pass are tried again for some minutes. A
  * run that failed or was aborted is told in the result; what was committed stays, and the next run goes on from there. Throws `export_unknown`,
- * `export_busy`, or what the ledger throws when the run cannot begin. Undefined where `unlessSince` says that there is nothing to do.
+ * `export_busy`, or what the ledger throws when the run cannot begin. Undefined where `dueAt` says that there is nothing to do.
  */
 export async function runExport(engine: Engine, request: ExportRequest): Promise<ExportResult | undefined> {
   const config = exportOf(engine, request.name);
-  const { trigger, mode, unlessSince } = request;
+  const { trigger, mode, dueAt } = request;
   const right = await engine.ledger.exports.begin({
     export: config.name,
     trigger,
     mode,
     config: engine.setup().config.version,
-    ...(unlessSince === undefined ? {} : { unlessSince }),
+    ...(dueAt === undefined ? {} : { dueAt }),
   });
   if (right === undefined) return undefined;
   const startedAt = performance.now();

@@ -18,6 +18,9 @@ export const exportStates = ["running", "done", "failed", "aborted"] as const sa
 const instant = (column: string): string =>
   `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
+const milliseconds = (instantOf: string): string =>
+  `extract(epoch from ${instantOf})::double precision * 1000`;
+
 /** A run that is put down as running but whose process is gone does not run. */
 const isRunning = `exists (
   select 1 from export_lease l where l.run = r.run and l.until > clock_timestamp() and ${isHeldAlive("l.owner")})`;
@@ -96,10 +99,11 @@ export async function readExportTables(pool: Pool, name: string): Promise<readon
 
 const standingsText = `
 with ${aliveHolders}
-select coalesce(r.export, s.export) as export, r.last_done, r.last_run, extract(epoch from s.since)::double precision * 1000 as since
+select coalesce(r.export, s.export) as export, r.last_done, r.done, r.served, ${milliseconds("s.since")} as since
 from (
-  select r.export, extract(epoch from max(r.started_at) filter (where r.state = 1))::double precision * 1000 as last_done,
-    extract(epoch from max(r.started_at) filter (where r.state in (1, 2) or (r.state = 0 and ${isRunning})))::double precision * 1000 as last_run
+  select r.export, ${milliseconds("max(r.started_at) filter (where r.state = 1)")} as last_done,
+    ${milliseconds("max(greatest(r.started_at, r.due_at)) filter (where r.state = 1)")} as done,
+    ${milliseconds(`max(greatest(r.started_at, r.due_at)) filter (where r.state in (1, 2) or (r.state = 0 and ${isRunning}))`)} as served
   from export_run r group by r.export
 ) r
 full join export_schedule s on s.export = r.export
@@ -110,13 +114,15 @@ export async function readExportStandings(pool: Pool): Promise<readonly ExportSt
   const { rows } = await pool.query<{
     readonly export: string;
     readonly last_done: number | null;
-    readonly last_run: number | null;
+    readonly done: number | null;
+    readonly served: number | null;
     readonly since: number | null;
   }>(standingsText);
   return rows.map((row) => ({
     export: row.export,
     lastDoneAt: row.last_done ?? undefined,
-    lastRunAt: row.last_run ?? undefined,
+    doneUntil: row.done ?? undefined,
+    servedUntil: row.served ?? undefined,
     scheduledSince: row.since ?? undefined,
   }));
 }

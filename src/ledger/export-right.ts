@@ -24,8 +24,6 @@ import { inTransaction } from "./transaction.ts";
 
 const leaseMs = 90_000;
 const renewEveryMs = 15_000;
-/** A commit on a warehouse may take as long as this without the right being in doubt. */
-const sureForMs = 30_000;
 const endTries = 3;
 
 interface Parts {
@@ -50,12 +48,12 @@ with gone as (
 update export_run_table t set state = 3 from gone g where t.run = g.run and t.state = 0`;
 
 const coveredText = `
-select 1 from export_run where export = $1 and state in (1, 2) and started_at >= $2 limit 1`;
+select 1 from export_run where export = $1 and state in (1, 2) and greatest(started_at, due_at) >= $2 limit 1`;
 
 const beginText = `
 with begun as (
-  insert into export_run (export, trigger, mode, days_from, days_until, config)
-  values ($1, $2, $3, $4, $5, $6) returning run
+  insert into export_run (export, trigger, mode, days_from, days_until, config, due_at)
+  values ($1, $2, $3, $4, $5, $6, $7) returning run
 )
 update export_lease l set run = b.run from begun b where l.export = $1 returning b.run`;
 
@@ -81,12 +79,12 @@ async function beginExport(parts: Parts, request: BeginExport): Promise<ExportRi
     inTransaction(parts.durable, (client) => begin(client, request, owner)),
   );
   if (run === undefined) return undefined;
-  return createRight(parts, { export: request.export, owner, number, run, expiresAt: takenAt + leaseMs });
+  return createRight(parts, { export: request.export, owner, run, expiresAt: takenAt + leaseMs });
 }
 
 async function begin(
   client: PoolClient,
-  { export: name, trigger, mode, config, unlessSince }: BeginExport,
+  { export: name, trigger, mode, config, dueAt }: BeginExport,
   owner: string,
 ): Promise<number | undefined> {
   const taken = await client.query(takeText, [name, owner, leaseMs]);
@@ -96,8 +94,9 @@ async function begin(
     });
   }
   await client.query(orphanText, [name]);
-  if (unlessSince !== undefined) {
-    const covered = await client.query(coveredText, [name, new Date(unlessSince)]);
+  const due = dueAt === undefined ? null : new Date(dueAt);
+  if (due !== null) {
+    const covered = await client.query(coveredText, [name, due]);
     if (covered.rowCount !== 0) {
       await client.query("delete from export_lease where export = $1", [name]);
       return undefined;
@@ -110,6 +109,7 @@ async function begin(
     mode.kind,
     ...days,
     config,
+    due,
   ]);
   return rows[0]?.run;
 }
@@ -118,7 +118,6 @@ async function begin(
 interface Held {
   readonly export: string;
   owner: string;
-  number: number;
   run: number;
   expiresAt: number;
 }
@@ -143,8 +142,7 @@ function createRight(parts: Parts, held: Held): ExportRight {
   timer.unref();
   const ensure = async (): Promise<void> => {
     lost.signal.throwIfAborted();
-    const sure = performance.now() + sureForMs < held.expiresAt && parts.holder.vouchesFor(held.number);
-    if (!sure) await renew();
+    await renew();
   };
   return {
     run: () => held.run,
@@ -167,20 +165,20 @@ function createRight(parts: Parts, held: Held): ExportRight {
   };
 }
 
+// A session that has just ended vouches for nothing, whether we know of it yet or not: then the time of the right alone counts.
 const renewText = `
-update export_lease set owner = $3, until = clock_timestamp() + $4 * interval '1 millisecond'
-where export = $1 and owner = $2`;
+with ${aliveHolders}
+update export_lease set owner = case when ${isHeldAlive("$3::text")} then $3 else $4 end, until = clock_timestamp() + $5 * interval '1 millisecond'
+where export = $1 and owner = $2 returning owner`;
 
 async function renewOnce({ durable, holder, guarded }: Parts, held: Held): Promise<boolean> {
+  const claim = held.owner.slice(held.owner.indexOf(":") + 1);
   const number = await holder.number();
-  const owner = ownerOf(number, held.owner.slice(held.owner.indexOf(":") + 1));
   const startedAt = performance.now();
-  const { rowCount } = await guarded(() =>
-    durable.query(renewText, [held.export, held.owner, owner, leaseMs]),
-  );
-  if (rowCount !== 1) return false;
-  held.owner = owner;
-  held.number = number;
+  const values = [held.export, held.owner, ownerOf(number, claim), ownerOf(0, claim), leaseMs];
+  const { rows } = await guarded(() => durable.query<{ owner: string }>(renewText, values));
+  if (rows[0] === undefined) return false;
+  held.owner = rows[0].owner;
   held.expiresAt = startedAt + leaseMs;
   return true;
 }

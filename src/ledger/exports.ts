@@ -19,8 +19,11 @@ export interface BeginExport {
   readonly mode: ExportMode;
   /** `Config.version` of the configuration that it is made with. */
   readonly config: string;
-  /** Not when a run that began then or later has come to an end by itself: milliseconds since the epoch. */
-  readonly unlessSince?: number;
+  /**
+   * The time of its timetable that it is for, in milliseconds since the epoch. It is not begun when a run that is for then, or for later, or began later, has
+   * come to an end by itself.
+   */
+  readonly dueAt?: number;
 }
 
 /** A column as a table had it at its last commit. */
@@ -102,7 +105,7 @@ export interface ExportRight {
   readonly run: () => number;
   /** Aborted with `lease_lost` when the right is gone. */
   readonly signal: AbortSignal;
-  /** To be called before anything is published. Resolves when the right is ours for at least half a minute; throws `lease_lost` when it is another's. */
+  /** To be called before anything is published. Renews the right for a minute and a half; throws `lease_lost` when it is another's. */
   readonly ensure: () => Promise<void>;
   /** Gives the run a number above one that the warehouse has already: the ledger is younger than it. */
   readonly renumber: (above: number) => Promise<void>;
@@ -117,8 +120,10 @@ export interface ExportStanding {
   readonly export: string;
   /** Milliseconds since the epoch: the begin of the last run that was done; undefined when none was. */
   readonly lastDoneAt: number | undefined;
-  /** The begin of the last run that came to an end by itself, well or not, or that still runs. */
-  readonly lastRunAt: number | undefined;
+  /** What the timetable has been served up to: by the last run that came to an end by itself, well or not, or that still runs. */
+  readonly servedUntil: number | undefined;
+  /** The same of runs that were done. */
+  readonly doneUntil: number | undefined;
   /** Since when it has its present timetable; undefined for one that was never given one. */
   readonly scheduledSince: number | undefined;
 }
@@ -127,7 +132,7 @@ export interface ExportStanding {
 export interface ExportLedger {
   /**
    * Takes the right to run an export and begins a run. A right whose process is gone is taken over, and its run is put down as aborted. Throws
-   * `export_busy` when another process has it. Undefined, with nothing begun, where `unlessSince` says so.
+   * `export_busy` when another process has it. Undefined, with nothing begun, where `dueAt` says so.
    */
   readonly begin: (request: BeginExport) => Promise<ExportRight | undefined>;
   /** Where the tables of an export stand. */

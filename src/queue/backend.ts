@@ -9,8 +9,8 @@ import {
   Worker as BullWorker,
   type WorkerOptions,
 } from "bullmq";
-import { Cron } from "croner";
 import { setTimeout as delay } from "node:timers/promises";
+import { nextCronTime } from "./cron.ts";
 import type { RingPriority } from "./queue.ts";
 
 /** A job of ours: a ring's lanes, or the name of a scheduled tick. */
@@ -62,7 +62,7 @@ const settings = {
   repeatStrategy: (
     afterMs: number,
     { pattern = "", tz }: { readonly pattern?: string; readonly tz?: string },
-  ) => new Cron(pattern, tz === undefined ? {} : { timezone: tz }).nextRun(new Date(afterMs))?.getTime(),
+  ) => nextCronTime(pattern, tz, afterMs),
 };
 
 /** A queue that adds jobs and reads counts. */

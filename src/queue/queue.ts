@@ -23,6 +23,9 @@ export interface RingOptions {
 /** When a scheduled job comes: every so many milliseconds, or by a cron expression in an IANA time zone. */
 export type Timetable = { readonly everyMs: number } | { readonly cron: string; readonly timezone: string };
 
+/** Works a tick; the signal is aborted when its timetable is being closed. */
+export type TickHandler = (signal: AbortSignal, dueAt: number) => Promise<void>;
+
 export interface QueueDepth {
   readonly waiting: number;
   readonly active: number;
@@ -54,13 +57,10 @@ export interface Queue {
   ) => Promise<QueueWorker>;
   /**
    * Runs `handler` by the timetable, each tick in one process only, whichever is free. The same name set again replaces the timetable.
-   * A tick whose predecessor still runs is left out.
+   * A tick whose predecessor still runs is left out. The handler also gets the time that the tick is for, in milliseconds since the epoch: the same
+   * when a tick comes twice, or late.
    */
-  readonly schedule: (
-    name: string,
-    timetable: Timetable,
-    handler: (signal: AbortSignal) => Promise<void>,
-  ) => Promise<QueueWorker>;
+  readonly schedule: (name: string, timetable: Timetable, handler: TickHandler) => Promise<QueueWorker>;
   /** Removes the timetable of a name that is no longer configured. */
   readonly unschedule: (name: string) => Promise<void>;
   /** Names that have a timetable now. */

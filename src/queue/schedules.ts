@@ -109,7 +109,7 @@ export class Schedules implements Pick<Queue, "schedule" | "unschedule" | "sched
     if (entry.running.size > 0 || (await this.#hasPredecessor(job))) return;
     const { onHandlerFault, timing } = this.#options;
     const run: Promise<void> = entry
-      .handler(entry.stop.signal)
+      .handler(entry.stop.signal, plannedAt(job))
       .catch((error: unknown) => onHandlerFault(name, error))
       .finally(() => entry.running.delete(run));
     entry.running.add(run);

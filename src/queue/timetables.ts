@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { encodeName, type JobQueue } from "./backend.ts";
-import type { Timetable } from "./queue.ts";
+import type { TickHandler, Timetable } from "./queue.ts";
 import type { TickWatch } from "./tick-watch.ts";
 
 /** A schedule as this process has it. */
 export interface ScheduleEntry {
   readonly timetable: Timetable;
-  readonly handler: (signal: AbortSignal) => Promise<void>;
+  readonly handler: TickHandler;
   readonly stop: AbortController;
   /** Ticks that run now. */
   readonly running: Set<Promise<void>>;

@@ -2,6 +2,7 @@ import { toAppError } from "../errors.ts";
 import type { Engine } from "../jobs/engine.ts";
 import type { Intake } from "../jobs/intake.ts";
 import type { QueueWorker } from "../queue/queue.ts";
+import { createTimetableSet } from "../queue/timetable-set.ts";
 import { poll, pollName } from "./poller.ts";
 import { createSweeper } from "./sweeper.ts";
 
@@ -20,33 +21,21 @@ export interface Timetables {
 export async function startTimetables(engine: Engine, intake: Intake): Promise<Timetables> {
   const { queue } = engine;
   const fixed = await startUpkeep(engine);
-  const pollers = new Map<string, { readonly everyMs: number; readonly worker: QueueWorker }>();
+  const pollers = createTimetableSet(queue, "poll:");
 
   const refresh = async (): Promise<void> => {
-    const wanted = wantedPolls(engine);
-    for (const name of await queue.scheduled()) {
-      if (name.startsWith("poll:") && !wanted.has(name)) await queue.unschedule(name);
-    }
-    for (const [name, { worker }] of pollers) {
-      if (wanted.has(name)) continue;
-      pollers.delete(name);
-      await worker.close(0);
-    }
-    for (const [name, { connection, source, everyMs }] of wanted) {
-      const known = pollers.get(name);
-      if (known?.everyMs === everyMs) continue;
-      await known?.worker.close(0);
-      const run = guarded(engine, name, (signal) => pollOnce(engine, intake, connection, source, signal));
-      pollers.set(name, { everyMs, worker: await queue.schedule(name, { everyMs }, run) });
-    }
+    const wanted = [...wantedPolls(engine)].map(([name, { connection, source, everyMs }]) => {
+      const handler = guarded(engine, name, (signal) => pollOnce(engine, intake, connection, source, signal));
+      return [name, { timetable: { everyMs }, handler }] as const;
+    });
+    await pollers.keep(new Map(wanted));
   };
 
   await refresh();
   return {
     refresh,
     close: async (withinMs) => {
-      const workers = [...fixed, ...[...pollers.values()].map((poller) => poller.worker)];
-      await Promise.all(workers.map((worker) => worker.close(withinMs)));
+      await Promise.all([...fixed, pollers].map((one) => one.close(withinMs)));
     },
   };
 }
@@ -72,6 +61,7 @@ async function startUpkeep(engine: Engine): Promise<readonly QueueWorker[]> {
   const pruneOld: Job = async (signal) => {
     const before = engine.now() - engine.setup().config.server.retentionMs;
     const events = await ledger.prune(before, pruneBatch, signal);
+    await ledger.exports.prune(before);
     if (events > 0) logger.info({ events }, "old events pruned");
   };
   const sweeper = createSweeper(engine);

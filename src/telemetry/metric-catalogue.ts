@@ -118,6 +118,11 @@ export const metricCatalogue = {
     help: "When the last run that was done began, over all processes, in seconds since the epoch.",
     labels: ["export"],
   },
+  deskbridge_export_lag_seconds: {
+    kind: "gauge",
+    help: "How far a table of an export is behind its source: the age of the newest change that is in it for certain.",
+    labels: ["export", "table"],
+  },
   deskbridge_export_overdue_seconds: {
     kind: "gauge",
     help: "For how long a run that was due has not been done: 0 while the export is fresh. What to alert on.",

@@ -45,6 +45,7 @@ export interface Gauges {
     depth: { readonly waiting: number; readonly active: number; readonly delayed: number },
   ) => void;
   readonly webhooksFailing: (count: number) => void;
+  readonly exportLag: (name: string, table: string, lagMs: number) => void;
   /** `lastDoneAt` in milliseconds since the epoch; undefined for an export that was never done. */
   readonly exportStanding: (name: string, lastDoneAt: number | undefined, overdueMs: number) => void;
   readonly rateBudget: (
@@ -153,12 +154,14 @@ function createGauges(registry: Registry): Gauges {
     waiting: gauge(registry, "deskbridge_rate_budget_waiting"),
   };
   const lastSuccess = gauge(registry, "deskbridge_export_last_success_timestamp_seconds");
+  const exportLag = gauge(registry, "deskbridge_export_lag_seconds");
   const overdue = gauge(registry, "deskbridge_export_overdue_seconds");
   return {
     exportStanding: (name, lastDoneAt, overdueMs) => {
       if (lastDoneAt !== undefined) lastSuccess.set({ export: name }, lastDoneAt / 1000);
       overdue.set({ export: name }, seconds(overdueMs));
     },
+    exportLag: (name, table, lagMs) => exportLag.set({ export: name, table }, seconds(lagMs)),
     webhooksFailing: (count) => webhooksFailing.set(count),
     appendsWaiting: (count) => appendsWaiting.set(count),
     lanesHeld: (target, lanes) => lanesHeld.set({ target }, lanes),

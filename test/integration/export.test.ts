@@ -1,36 +1,18 @@
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { AppError } from "../../src/errors.ts";
-import { openLedger } from "../../src/ledger/postgres.ts";
-import type { PostgresLedger } from "../../src/ledger/postgres.ts";
 import type { Sink, SinkWriter } from "../../src/sdk/sink.ts";
 import { createArraySource } from "../support/array-source.ts";
 import { exportConfig, exportStand, rowsIn, ticketRow } from "../support/export-stand.ts";
+import { openLedgers } from "../support/ledgers.ts";
 import { memorySinkFixture } from "../support/memory-sink.ts";
-import { freshDatabase } from "../support/postgres.ts";
-
-async function ledgers(count = 1): Promise<readonly PostgresLedger[]> {
-  const database = await freshDatabase();
-  onTestFinished(database.drop);
-  const opened: PostgresLedger[] = [];
-  for (let index = 0; index < count; index += 1) {
-    const ledger = await openLedger({
-      databaseUrl: database.url,
-      maxWaitingAppends: 10,
-      onError: () => undefined,
-    });
-    onTestFinished(ledger.close);
-    opened.push(ledger);
-  }
-  return opened;
-}
 
 async function stand(text = "datasets: [tickets], chunk: 3") {
-  const [ledger] = await ledgers();
+  const [ledger] = (await openLedgers(1)).ledgers;
   const config = await exportConfig(text);
   const source = createArraySource();
   const lake = memorySinkFixture();
-  const parts = { exports: [config], ledger: ledger!, source, sink: lake.sink };
-  return { ...exportStand(parts), parts, config, source, lake, ledger: ledger!.exports };
+  const parts = { exports: [config], ledger, source, sink: lake.sink };
+  return { ...exportStand(parts), parts, config, source, lake, ledger: ledger.exports };
 }
 
 /** The sink with a hand on each writer that it opens. */
@@ -241,12 +223,12 @@ it("a ledger that is younger than the warehouse numbers its runs above those tha
     source.put("tickets", ticketRow("tkt_001", { number: String(times) }));
     await run();
   }
-  const [young] = await ledgers();
+  const [young] = (await openLedgers(1)).ledgers;
   source.put("tickets", ...tickets(3, 3));
-  const result = await exportStand({ ...parts, ledger: young! }).run();
+  const result = await exportStand({ ...parts, ledger: young }).run();
   expect(result).toMatchObject({ state: "done", rows: 1, run: 5 });
   expect(await rowsIn(lake, config)).toHaveLength(3);
-  expect(await young!.exports.runs({ limit: 5 })).toMatchObject([{ run: 5, tables: [{ inserted: 1 }] }]);
+  expect(await young.exports.runs({ limit: 5 })).toMatchObject([{ run: 5, tables: [{ inserted: 1 }] }]);
 });
 
 it("personal data is hashed before it leaves, and rows that stop passing the filter go", async () => {

@@ -11,6 +11,8 @@ create table export_run (
   days_from date,
   days_until date,
   config text not null,
+  -- The time of its timetable that it is for.
+  due_at timestamptz,
   started_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
   state smallint not null default 0,
