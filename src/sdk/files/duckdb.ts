@@ -1,0 +1,104 @@
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { AppError } from "../../errors.ts";
+import { isDiskFull } from "./disk-fault.ts";
+
+/** A DuckDB of this process, with its times in UTC. Faults are `AppError`s that tell nothing of what is in the rows. */
+export interface Duckdb {
+  readonly run: (sql: string) => Promise<void>;
+  readonly rows: (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Rows as they come, some at a time. */
+  readonly stream: (sql: string) => AsyncIterable<readonly Readonly<Record<string, unknown>>[]>;
+  readonly close: () => void;
+}
+
+interface DuckdbRequest {
+  /** Where what does not fit into memory goes, and the database itself. It has to be there no longer than the database is open. */
+  readonly folder: string;
+  /** Statements under way are broken off when it is aborted. */
+  readonly signal: AbortSignal;
+}
+
+/** With the process around it and what the library takes besides, a worker stays under 400 MB with this. */
+const memoryMegabytes = 150;
+/** Each takes memory of its own. */
+const mostThreads = 4;
+
+/** Opens an empty database in a folder, which is made. Loads DuckDB, which is large, so it is opened only where there is something to do. */
+export async function openDuckdb({ folder, signal }: DuckdbRequest): Promise<Duckdb> {
+  const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
+  await mkdir(folder, { recursive: true });
+  const opened = await guarded(folder, signal, async () => {
+    const instance = await Instance.create(join(folder, "staged.db"), {
+      threads: String(Math.min(availableParallelism(), mostThreads)),
+      memory_limit: `${memoryMegabytes}MB`,
+      temp_directory: join(folder, "overflow"),
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+    const connection = await instance.connect();
+    // Rows stay there for minutes only: packing them would cost more than it saves.
+    await connection.run("SET TimeZone = 'UTC'; SET force_compression = 'uncompressed'; PRAGMA disable_checkpoint_on_shutdown");
+    return { instance, connection };
+  });
+  return createDuckdb(opened, folder, signal);
+}
+
+function createDuckdb(
+  { instance, connection }: { readonly instance: DuckDBInstance; readonly connection: DuckDBConnection },
+  folder: string,
+  signal: AbortSignal,
+): Duckdb {
+  const interrupt = (): void => connection.interrupt();
+  signal.addEventListener("abort", interrupt);
+  return {
+    run: async (sql) => {
+      await guarded(folder, signal, () => connection.run(sql));
+    },
+    rows: (sql) =>
+      guarded(folder, signal, async () => (await connection.runAndReadAll(sql)).getRowObjectsJS()),
+    async *stream(sql) {
+      const chunks = await guarded(folder, signal, async () =>
+        (await connection.stream(sql)).yieldRowObjectJs()[Symbol.asyncIterator](),
+      );
+      for (;;) {
+        const next = await guarded(folder, signal, () => chunks.next());
+        if (next.done === true) return;
+        yield next.value;
+      }
+    },
+    close: () => {
+      signal.removeEventListener("abort", interrupt);
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+async function guarded<T>(folder: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  try {
+    return await work();
+  } catch (error) {
+    signal.throwIfAborted();
+    throw await duckdbFault(error, folder);
+  }
+}
+
+/**
+ * DuckDB tells the kind of an error only by how its text begins, and quotes rows in it. So the kind is all that is passed on, but for faults of files, whose
+ * first line names the file and the reason.
+ */
+async function duckdbFault(error: unknown, folder: string): Promise<unknown> {
+  const [first = ""] = String(error instanceof Error ? error.message : error).split("\n");
+  const [, kind = "unknown"] = /^([A-Za-z ]{1,40}) Error:/.exec(first) ?? [];
+  if (await isDiskFull(folder)) return new AppError("sink_full", `the disk of ${folder} is full`);
+  if (kind === "IO") return new AppError("target_unavailable", `files cannot be read or written: ${first}`);
+  if (kind === "Out of Memory") {
+    return new AppError("target_unavailable", "a row is too large for the memory that an export may use");
+  }
+  const message = `rows do not fit their columns, or a file is not what it was: DuckDB says ${kind} Error`;
+  return new AppError("target_rejected", message);
+}

@@ -1,0 +1,175 @@
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { AppError } from "../../errors.ts";
+import type { Sink, SinkRequest, SinkTable, SinkWriter } from "../sink.ts";
+import type { Duckdb } from "./duckdb.ts";
+import { openDuckdb } from "./duckdb.ts";
+import type { FormatName } from "./file-format.ts";
+import { fileFormats } from "./file-format.ts";
+import { changedFiles, inspectColumns } from "./held-columns.ts";
+import type { Manifest } from "./manifest.ts";
+import { readManifest, writeManifest } from "./manifest.ts";
+import { newColumns, settleColumns } from "./table-columns.ts";
+import type { FileFacts, TableFiles } from "./table-files.ts";
+import { manifestName, stagingName, workName } from "./table-files.ts";
+import { finishCommit } from "./table-publish.ts";
+import { readTable } from "./table-reader.ts";
+import { createTableWriter } from "./table-writer.ts";
+
+export interface FileSinkOptions {
+  readonly format: FormatName;
+  /** The folder of a table by its name. */
+  readonly openTable: (name: string) => Promise<TableFiles> | TableFiles;
+  readonly logger: Logger;
+  readonly now: () => number;
+}
+
+/**
+ * A warehouse of files: a folder a table, in it a folder a day with one file, and `_manifest.json` with what belongs to the table. A commit writes the files of
+ * the days that change anew and puts them in the place of the old ones.
+ */
+export function createFileSink(options: FileSinkOptions): Sink {
+  return {
+    open: async (request) => {
+      const files = await options.openTable(request.table.name);
+      try {
+        return await openTable(options, files, request);
+      } catch (error) {
+        await files.close();
+        throw error;
+      }
+    },
+    read: (request) => readTable(options, request),
+  };
+}
+
+async function openTable(
+  options: FileSinkOptions,
+  files: TableFiles,
+  request: SinkRequest,
+): Promise<SinkWriter> {
+  const { signal } = request;
+  signal.throwIfAborted();
+  const format = fileFormats[options.format];
+  await requireOwner(files, request, options.format);
+  const begun = (await finishCommit(files)) ?? (await beginTable(options, files, request));
+  requireKey(files, begun, request.table);
+  await rm(files.workFolder, { recursive: true, force: true });
+  const listed = await files.list();
+  if ([...listed.keys()].some((name) => name.startsWith(`${stagingName}/`))) await files.removeFolder(stagingName);
+  const manifest = withoutMissing(options, files, begun, listed);
+  requireNoOthers(files, begun, listed, format.extension);
+  const workFolder = join(files.workFolder, `${request.run}-${randomUUID()}`);
+  const { database, closeDatabase } = lazyDatabase(workFolder, signal);
+  try {
+    const changed = changedFiles(manifest, listed);
+    const total = manifest.files.length;
+    const held = await inspectColumns({ manifest, files, format, changed, total, database });
+    const columns = settleColumns(held, request, files.place);
+    const { now } = options;
+    return createTableWriter({
+      request,
+      files,
+      format,
+      manifest,
+      columns,
+      workFolder,
+      database,
+      closeDatabase,
+      now,
+    });
+  } catch (error) {
+    await closeDatabase();
+    throw error;
+  }
+}
+
+function lazyDatabase(folder: string, signal: AbortSignal) {
+  let opened: Promise<Duckdb> | undefined;
+  return {
+    database: () => (opened ??= openDuckdb({ folder, signal })),
+    closeDatabase: async () => {
+      const database = await opened?.catch(() => undefined);
+      opened = undefined;
+      database?.close();
+    },
+  };
+}
+
+/** Throws `sink_table_foreign` for a folder that has anything in it that this export did not put there. */
+async function requireOwner(files: TableFiles, request: SinkRequest, format: FormatName): Promise<void> {
+  const manifest = await readManifest(files);
+  const foreign = (what: string): AppError =>
+    new AppError("sink_table_foreign", `${files.place} ${what}; nothing in it was touched`);
+  if (manifest === undefined) {
+    const names = [...(await files.list()).keys()].filter((name) => !name.startsWith(`${manifestName}.`));
+    if (names.length > 0) throw foreign(`has files, such as ${names[0]}, but no ${manifestName} of ours`);
+    return;
+  }
+  if (manifest.export !== request.export) throw foreign(`belongs to the export ${manifest.export}`);
+  if (manifest.dataset !== request.table.dataset) throw foreign(`holds the dataset ${manifest.dataset}`);
+  if (manifest.format !== format) throw foreign(`holds ${manifest.format} files`);
+}
+
+async function beginTable(
+  { format, now }: FileSinkOptions,
+  files: TableFiles,
+  { table, export: owner }: SinkRequest,
+): Promise<Manifest> {
+  const manifest: Manifest = {
+    kind: "deskbridge-table",
+    formatVersion: 1,
+    table: table.name,
+    dataset: table.dataset,
+    export: owner,
+    format,
+    schema: { version: 1, columns: newColumns(table.columns), key: [...table.key], day: table.day },
+    run: null,
+    watermark: null,
+    commit: 0,
+    writtenAt: new Date(now()).toISOString(),
+    rows: 0,
+    files: [],
+  };
+  await writeManifest(files, manifest);
+  return manifest;
+}
+
+function requireKey({ place }: TableFiles, { schema }: Manifest, { key, day }: SinkTable): void {
+  if (schema.day === day && JSON.stringify(schema.key) === JSON.stringify(key)) return;
+  throw new AppError(
+    "sink_schema_changed",
+    `${place} has the key ${schema.key.join(", ")} and the day ${schema.day}, but ${key.join(", ")} and ${day} are exported`,
+  );
+}
+
+/** Files that somebody took away are taken for meant: `export verify` finds what is missing. */
+function withoutMissing(
+  { logger }: FileSinkOptions,
+  { place }: TableFiles,
+  manifest: Manifest,
+  listed: ReadonlyMap<string, FileFacts>,
+): Manifest {
+  const there = manifest.files.filter(({ path }) => listed.has(path));
+  const missing = manifest.files.length - there.length;
+  if (missing === 0) return manifest;
+  logger.warn({ place, missing }, "files of the table are gone; rows of those days are exported again only when they change");
+  return { ...manifest, files: there };
+}
+
+/** A file that readers would take for one of ours would give them rows twice. */
+function requireNoOthers(
+  { place }: TableFiles,
+  manifest: Manifest,
+  listed: ReadonlyMap<string, FileFacts>,
+  extension: string,
+): void {
+  const ours = new Set(manifest.files.map(({ path }) => path));
+  const other = [...listed.keys()].find(
+    (name) => name.endsWith(`.${extension}`) && !ours.has(name) && !name.startsWith(`${workName}/`),
+  );
+  if (other === undefined) return;
+  throw new AppError("sink_table_foreign", `${place} has a file that is not ours: ${other}; move it away`);
+}

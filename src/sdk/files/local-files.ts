@@ -1,0 +1,125 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readFile, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { diskFault } from "./disk-fault.ts";
+import { workName } from "./table-files.ts";
+import type { FileFacts, Move, StoredFile, TableFiles } from "./table-files.ts";
+
+/** A table's folder on a disk of this machine. Nothing is made before something is written. */
+export function createLocalFiles(folder: string, workFolder = join(folder, workName)): TableFiles {
+  const at = (name: string): string => join(folder, name);
+  const told = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw diskFault(error, `${folder} cannot be ${doing}`);
+    }
+  };
+  return {
+    place: folder,
+    workFolder,
+    list: () => told("read", () => listFiles(folder)),
+    read: (name) => told("read", () => readIfThere(at(name))),
+    write: (name, text) => told("written", () => writeAtOnce(at(name), text)),
+    fetch: async (names) => names.map(at),
+    release: async () => undefined,
+    outputFolder: (name) =>
+      told("written", async () => {
+        await mkdir(dirname(at(name)), { recursive: true });
+        return at(name);
+      }),
+    stage: (name) => told("written", () => makeDurable(at(name))),
+    publish: (moves) => told("written", () => moveAll(moves, at)),
+    remove: (names) => told("written", () => removeAll(names.map(at))),
+    removeFolder: (name) => told("written", () => rm(at(name), { recursive: true, force: true })),
+    close: async () => undefined,
+  };
+}
+
+async function listFiles(folder: string): Promise<ReadonlyMap<string, FileFacts>> {
+  const files = new Map<string, FileFacts>();
+  const entries = await absentAs([], () => readdir(folder, { recursive: true, withFileTypes: true }));
+  for (const entry of entries) {
+    if (entry.isDirectory()) continue;
+    const path = join(entry.parentPath, entry.name);
+    const facts = await absentAs(undefined, () => stat(path));
+    if (facts === undefined) continue;
+    const name = path.slice(folder.length + 1).replaceAll("\\", "/");
+    files.set(name, { bytes: facts.size, modifiedMs: facts.mtimeMs });
+  }
+  return files;
+}
+
+const readIfThere = (path: string): Promise<string | undefined> =>
+  absentAs(undefined, () => readFile(path, "utf8"));
+
+async function writeAtOnce(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(`${path}.new`, "w");
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+  await syncFolder(dirname(path));
+}
+
+async function makeDurable(path: string): Promise<StoredFile> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {
+    hash.update(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+  }
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { bytes, sha256: hash.digest("hex") };
+}
+
+async function moveAll(moves: readonly Move[], at: (name: string) => string): Promise<void> {
+  const folders = new Set<string>();
+  for (const { from, to } of moves) {
+    await mkdir(dirname(at(to)), { recursive: true });
+    await absentAs(undefined, () => rename(at(from), at(to)));
+    folders.add(dirname(at(to))).add(dirname(dirname(at(to))));
+  }
+  for (const folder of folders) await syncFolder(folder);
+}
+
+async function removeAll(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    await rm(path, { force: true });
+    try {
+      await rmdir(dirname(path));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== "ENOENT" && code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** Names that were put into a folder stay there only when the folder itself is on the disk. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function absentAs<T>(otherwise: T, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return otherwise;
+    throw error;
+  }
+}

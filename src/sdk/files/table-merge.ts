@@ -1,0 +1,247 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { AppError } from "../../errors.ts";
+import { runColumn } from "../sink.ts";
+import type { CommitRequest, SinkTable } from "../sink.ts";
+import type { Duckdb } from "./duckdb.ts";
+import type { FileColumn, FileFormat } from "./file-format.ts";
+import { partitionColumn } from "./file-format.ts";
+import type { DataFile } from "./manifest.ts";
+import { selectPresent } from "./present-rows.ts";
+import { identifier, identifiers, literal, sameKey } from "./sql.ts";
+import type { SettledChanges } from "./staged-changes.ts";
+import type { TableFiles } from "./table-files.ts";
+
+/** Days that are merged in one statement: DuckDB keeps a file open for each. */
+const daysAtATime = 64;
+/** Bytes of rows that each thread gathers before it writes them. */
+const gatheredBytes = 24 * 1024 ** 2;
+
+export interface MergeRequest {
+  readonly db: Duckdb;
+  readonly files: TableFiles;
+  readonly format: FileFormat;
+  readonly table: SinkTable;
+  readonly layout: readonly FileColumn[];
+  readonly written: readonly string[];
+  readonly run: number;
+  readonly settled: SettledChanges;
+  readonly drops: Pick<CommitRequest, "dropOlderThan" | "dropOlderThanIn">;
+  /** Present files by their day, those that may have to change and others. */
+  readonly present: ReadonlyMap<string, DataFile>;
+  readonly rewritesAll: boolean;
+  /** Name of the folder for what is staged. */
+  readonly folder: string;
+}
+
+/** What a day's file will be. */
+export interface MergedDay {
+  readonly day: string;
+  /** Name of the staged file; undefined where no row is left. */
+  readonly staged: string | undefined;
+  readonly rows: number;
+  readonly oldestRun: number;
+}
+
+export interface Merge {
+  readonly days: readonly MergedDay[];
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+}
+
+/** Writes the files of all days that change: what was staged, and of the present file what is neither replaced nor taken away. */
+export async function mergeDays(request: MergeRequest): Promise<Merge> {
+  const { db, settled } = request;
+  const staged = await stagedDays(db);
+  const days = await touchedDays(request, new Set(staged.keys()));
+  await db.run(
+    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)}`,
+  );
+  const merged: MergedDay[] = [];
+  let updated = 0;
+  let deleted = 0;
+  for (let from = 0; from < days.length; from += daysAtATime) {
+    const group = { days: days.slice(from, from + daysAtATime), name: `g${from / daysAtATime}`, staged };
+    const done = await mergeGroup(request, group);
+    merged.push(...done.days);
+    updated += done.replaced;
+    deleted += done.dropped;
+  }
+  return { days: merged, inserted: settled.rows - updated, updated, deleted };
+}
+
+function flushRows({ rows, bytes }: SettledChanges): number {
+  const rowBytes = Math.max(bytes / Math.max(rows, 1), 1);
+  return Math.min(Math.max(Math.floor(gatheredBytes / rowBytes), 256), 524_288);
+}
+
+async function stagedDays(db: Duckdb): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.rows("SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows FROM staged GROUP BY ALL");
+  return new Map(rows.map(({ day, rows: count }) => [String(day), Number(count)]));
+}
+
+async function touchedDays(request: MergeRequest, staged: ReadonlySet<string>): Promise<string[]> {
+  const { drops, present, rewritesAll, run, settled } = request;
+  const range = drops.dropOlderThanIn;
+  const touched = new Set(staged);
+  for (const [day, { oldestRun }] of present) {
+    const isInRange = range !== undefined && day >= range.from && day < range.until && oldestRun < run;
+    if (rewritesAll || isInRange || oldestRun < (drops.dropOlderThan ?? 0)) touched.add(day);
+  }
+  if (settled.hasGone) {
+    const others = [...present.keys()].filter((day) => !touched.has(day));
+    for (const day of await daysOfGone(request, others)) touched.add(day);
+  }
+  return [...touched].toSorted();
+}
+
+/** Those of the days that have a row with a key that was deleted. The day is not known of such a row, unless the key tells. */
+async function daysOfGone(request: MergeRequest, days: readonly string[]): Promise<string[]> {
+  const { db, files, table } = request;
+  const found: string[] = [];
+  if (table.key.includes(table.day)) {
+    const rows = await db.rows(`SELECT DISTINCT CAST(${identifier(table.day)} AS DATE)::VARCHAR AS day FROM gone`);
+    const asked = new Set(rows.map(({ day }) => String(day)));
+    return days.filter((day) => asked.has(day));
+  }
+  for (let from = 0; from < days.length; from += daysAtATime) {
+    const query = await presentRows(request, days.slice(from, from + daysAtATime), table.key);
+    const rows = await db.rows(
+      `SELECT DISTINCT p._day::VARCHAR AS day FROM (${query}) p SEMI JOIN gone g ON ${sameKey(table.key, "p", "g")}`,
+    );
+    found.push(...rows.map(({ day }) => String(day)));
+    await files.release();
+  }
+  return found;
+}
+
+/** What becomes of the rows of a present file. */
+interface Fate {
+  readonly replaced: number;
+  readonly dropped: number;
+  readonly kept: number;
+  readonly oldestKept: number;
+}
+
+interface Group {
+  readonly days: readonly string[];
+  /** Of the folder for its files, within that of the commit. */
+  readonly name: string;
+  /** How many rows are staged, by day. */
+  readonly staged: ReadonlyMap<string, number>;
+}
+
+async function mergeGroup(
+  request: MergeRequest,
+  group: Group,
+): Promise<{ readonly days: readonly MergedDay[]; readonly replaced: number; readonly dropped: number }> {
+  const { db, files, format, layout, table, present, rewritesAll } = request;
+  const there = group.days.filter((day) => present.has(day));
+  const range = `_day BETWEEN ${literal(group.days[0] ?? "")} AND ${literal(group.days.at(-1) ?? "")}`;
+  const fates =
+    there.length === 0
+      ? new Map<string, Fate>()
+      : await fatesOf(db, withFate(request, await presentRows(request, there, table.key), range));
+  const affected = group.days.filter(
+    (day) => group.staged.has(day) || rewritesAll || (fates.get(day)?.dropped ?? 0) > 0,
+  );
+  const sources = affected.filter((day) => (fates.get(day)?.kept ?? 0) > 0);
+  const folder = `${request.folder}/${group.name}`;
+  const parts = affected.some((day) => group.staged.has(day)) ? [stagedRows(request, range)] : [];
+  if (sources.length > 0) {
+    const names = layout.map(({ name }) => name);
+    const rows = withFate(request, await presentRows(request, sources, names), range);
+    parts.push(`SELECT ${identifiers([...names, runColumn])}, _day FROM (${rows}) WHERE _fate = 'kept'`);
+  }
+  if (parts.length > 0) {
+    await db.run(format.copy(parts.join(" UNION ALL "), layout, await files.outputFolder(folder)));
+  }
+  await files.release();
+  const written = await writtenFiles(await files.outputFolder(folder));
+  const days = affected.map((day): MergedDay => {
+    const fate = fates.get(day);
+    const staged = group.staged.get(day) ?? 0;
+    const file = written.get(day);
+    return {
+      day,
+      staged: file === undefined ? undefined : `${folder}/${file}`,
+      rows: staged + (fate?.kept ?? 0),
+      oldestRun: Math.min(staged > 0 ? request.run : Infinity, fate?.oldestKept ?? Infinity),
+    };
+  });
+  const sum = (of: "replaced" | "dropped"): number =>
+    affected.reduce((total, day) => total + (fates.get(day)?.[of] ?? 0), 0);
+  return { days, replaced: sum("replaced"), dropped: sum("dropped") };
+}
+
+async function fatesOf(db: Duckdb, query: string): Promise<ReadonlyMap<string, Fate>> {
+  const count = (fate: string): string => `count(*) FILTER (_fate = '${fate}')::DOUBLE AS ${fate}`;
+  const rows = await db.rows(
+    `SELECT _day::VARCHAR AS day, ${count("replaced")}, ${count("dropped")}, ${count("kept")},
+      min(${identifier(runColumn)}) FILTER (_fate = 'kept')::DOUBLE AS oldest FROM (${query}) GROUP BY _day`,
+  );
+  return new Map(
+    rows.map(({ day, replaced, dropped, kept, oldest }) => [
+      String(day),
+      {
+        replaced: Number(replaced),
+        dropped: Number(dropped),
+        kept: Number(kept),
+        oldestKept: oldest === null ? Infinity : Number(oldest),
+      },
+    ]),
+  );
+}
+
+/** Rows of present files with what becomes of them in `_fate`. */
+function withFate({ table, drops, run, settled }: MergeRequest, query: string, range: string): string {
+  const { dropOlderThan, dropOlderThanIn: days } = drops;
+  const runOf = `p.${identifier(runColumn)}`;
+  const dropped = [
+    ...(settled.hasGone ? ["g._there IS NOT NULL"] : []),
+    ...(dropOlderThan === undefined ? [] : [`${runOf} < ${dropOlderThan}`]),
+    ...(days === undefined
+      ? []
+      : [`(${runOf} < ${run} AND p._day >= ${literal(days.from)} AND p._day < ${literal(days.until)})`]),
+  ];
+  const keys = identifiers(table.key);
+  const gone = `LEFT JOIN (SELECT DISTINCT ${keys}, true AS _there FROM gone) g ON ${sameKey(table.key, "p", "g")}`;
+  return `SELECT p.*, CASE WHEN s._there IS NOT NULL THEN 'replaced' WHEN ${dropped.join(" OR ") || "false"} THEN 'dropped' ELSE 'kept' END AS _fate
+    FROM (${query}) p
+    LEFT JOIN (SELECT ${keys}, true AS _there FROM staged WHERE ${range}) s ON ${sameKey(table.key, "p", "s")} ${settled.hasGone ? gone : ""}`;
+}
+
+function stagedRows({ layout, written, run }: MergeRequest, range: string): string {
+  const ours = new Set(written);
+  const values = layout.map(({ name, type }) =>
+    ours.has(name) ? identifier(name) : `NULL::${type} AS ${identifier(name)}`,
+  );
+  return `SELECT ${values.join(", ")}, ${run}::BIGINT AS ${identifier(runColumn)}, _day FROM staged WHERE ${range}`;
+}
+
+/** Rows of present files with some of the columns, the number of their run and the day of their folder. */
+async function presentRows(
+  { db, files, format, layout, present }: MergeRequest,
+  days: readonly string[],
+  names: readonly string[],
+): Promise<string> {
+  const paths = await files.fetch(days.flatMap((day) => present.get(day)?.path ?? []));
+  return selectPresent({ db, format, layout, paths, names });
+}
+
+/** The file of each day in a folder that `COPY` has written. */
+async function writtenFiles(folder: string): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  if (!existsSync(folder)) return found;
+  for (const partition of await readdir(folder)) {
+    const [file, ...more] = await readdir(join(folder, partition));
+    const day = partition.slice(`${partitionColumn}=`.length);
+    if (file === undefined || more.length > 0) {
+      throw new AppError("internal", `DuckDB wrote ${more.length + 1} files for ${day} rather than one`);
+    }
+    found.set(day, `${partition}/${file}`);
+  }
+  return found;
+}
