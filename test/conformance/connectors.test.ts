@@ -15,6 +15,7 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 /** Settings with which a connector offers all that it can. A new connector adds its own. */
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
+  csv: { path: "nowhere" },
   deskbridge: {
     url: "http://127.0.0.1:9",
     apiKey: "key",
@@ -26,6 +27,8 @@ const fullSettings: Readonly<Record<string, object>> = {
     replyFrom: "help@acme.example",
     webhook: { secrets: "secret" },
   },
+  jsonl: { path: "nowhere" },
+  parquet: { path: "nowhere" },
   postgres: { url: "postgres://user:password@127.0.0.1:9/warehouse" },
   shopify: { shop: "acme.myshopify.com", clientSecret: "secret", accessToken: "token" },
   webhook: {
@@ -41,8 +44,8 @@ const signs: Readonly<Record<string, RegExp>> = {
   sources: /\b(createWindowedSource|ReadRequest)\b/,
   enrich: /\bEnricher\b/,
   desk: /\b(DeskOperations|EffectReceipt|OperationInput)\b/,
-  check: /\bCheckResult\b/,
-  sink: /\bSinkWriter\b/,
+  check: /\b(CheckResult|createFileSinkConnection)\b/,
+  sink: /\b(SinkWriter|createFileSinkConnection)\b/,
 };
 
 /** The suite that a capability is held to. */
@@ -114,6 +117,7 @@ describe.each(folders)("connector %s", (folder) => {
     const foreign = imports.filter(
       (target) =>
         target !== "deskbridge/sdk" &&
+        target !== "deskbridge/sdk/files" &&
         !target.startsWith(`connectors/${folder}/`) &&
         !isBuiltin(target) &&
         !Object.keys(dependencies).some((name) => target === name || target.startsWith(`${name}/`)),

@@ -1,6 +1,8 @@
 import { testSink } from "../../src/sdk/testing/index.ts";
-import { localFilesSuite } from "../support/sink-files.ts";
+import { csvSuite } from "../support/sink-csv.ts";
+import { jsonlSuite } from "../support/sink-jsonl.ts";
+import { parquetSuite } from "../support/sink-parquet.ts";
 
-testSink(localFilesSuite("parquet"));
-testSink(localFilesSuite("csv"));
-testSink(localFilesSuite("jsonl"));
+testSink(parquetSuite);
+testSink(csvSuite);
+testSink(jsonlSuite);

@@ -61,6 +61,7 @@ describe("the import rules", () => {
       "connectors/acme/a.ts",
       'import { x } from "deskbridge/sdk/testing";',
     ],
+    ["a connector that opens DuckDB by itself", "connectors/acme/a.ts", 'import x from "@duckdb/node-api";'],
     ["a connector that uses the engine's database", "connectors/acme/a.ts", 'import pg from "pg";'],
   ])("refuse %s", (_name, path, text) => {
     expect(faultsOf(path, text)).toHaveLength(1);
@@ -76,7 +77,7 @@ describe("the import rules", () => {
     [
       "a connector on the SDK and its own files",
       "connectors/acme/a.ts",
-      'import { AppError } from "deskbridge/sdk";\nimport { x } from "./x.ts";',
+      'import { AppError } from "deskbridge/sdk";\nimport { y } from "deskbridge/sdk/files";\nimport { x } from "./x.ts";',
     ],
   ])("allow %s", (_name, path, text) => {
     expect(faultsOf(path, text)).toEqual([]);
@@ -101,9 +102,9 @@ describe("file names", () => {
     expect(vague).toEqual([]);
   });
 
-  it("leave index.ts to the SDK's two barrels and the connectors", () => {
+  it("leave index.ts to the SDK's three barrels and the connectors", () => {
     const barrels = files.filter((path) => path.endsWith("/index.ts"));
-    const allowed = /^(src\/sdk\/(testing\/)?|connectors\/[^/]+\/)index\.ts$/;
+    const allowed = /^(src\/sdk\/((files|testing)\/)?|connectors\/[^/]+\/)index\.ts$/;
     expect(barrels).toContain("src/sdk/index.ts");
     expect(barrels.filter((path) => !allowed.test(path))).toEqual([]);
   });

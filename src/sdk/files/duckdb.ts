@@ -40,7 +40,9 @@ export async function openDuckdb({ folder, signal }: DuckdbRequest): Promise<Duc
     });
     const connection = await instance.connect();
     // Rows stay there for minutes only: packing them would cost more than it saves.
-    await connection.run("SET TimeZone = 'UTC'; SET force_compression = 'uncompressed'; PRAGMA disable_checkpoint_on_shutdown");
+    await connection.run(
+      "SET TimeZone = 'UTC'; SET force_compression = 'uncompressed'; PRAGMA disable_checkpoint_on_shutdown",
+    );
     return { instance, connection };
   });
   return createDuckdb(opened, folder, signal);

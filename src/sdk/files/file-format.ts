@@ -64,9 +64,7 @@ function keepsPartition(columns: readonly FileColumn[]): string {
 }
 
 function asText({ name, type }: FileColumn): string {
-  return type.startsWith("TIMESTAMP")
-    ? `strftime(${identifier(name)}, ${isoFormat})`
-    : identifier(name);
+  return type.startsWith("TIMESTAMP") ? `strftime(${identifier(name)}, ${isoFormat})` : identifier(name);
 }
 
 /**

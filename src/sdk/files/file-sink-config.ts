@@ -28,7 +28,9 @@ export const fileSinkConfig = z
       .string()
       .min(1)
       .optional()
-      .describe("Folder on this machine that the tables are in; made where it is missing. Either this or `s3`."),
+      .describe(
+        "Folder on this machine that the tables are in; made where it is missing. Either this or `s3`.",
+      ),
     s3: bucket.optional().describe("Bucket that the tables are in. Either this or `path`."),
     workDir: z
       .string()

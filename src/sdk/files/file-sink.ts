@@ -58,7 +58,8 @@ async function openTable(
   requireKey(files, begun, request.table);
   await rm(files.workFolder, { recursive: true, force: true });
   const listed = await files.list();
-  if ([...listed.keys()].some((name) => name.startsWith(`${stagingName}/`))) await files.removeFolder(stagingName);
+  if ([...listed.keys()].some((name) => name.startsWith(`${stagingName}/`)))
+    await files.removeFolder(stagingName);
   const manifest = withoutMissing(options, files, begun, listed);
   requireNoOthers(files, begun, listed, format.extension);
   const workFolder = join(files.workFolder, `${request.run}-${randomUUID()}`);
@@ -155,7 +156,10 @@ function withoutMissing(
   const there = manifest.files.filter(({ path }) => listed.has(path));
   const missing = manifest.files.length - there.length;
   if (missing === 0) return manifest;
-  logger.warn({ place, missing }, "files of the table are gone; rows of those days are exported again only when they change");
+  logger.warn(
+    { place, missing },
+    "files of the table are gone; rows of those days are exported again only when they change",
+  );
   return { ...manifest, files: there };
 }
 

@@ -50,7 +50,10 @@ export async function inspectColumns(inspection: Inspection): Promise<HeldColumn
   return { columns: [...columns, ...strangers(known, found)], lacking, mixed };
 }
 
-function strangers(known: readonly FileColumn[], found: readonly ReadonlyMap<string, string>[]): FileColumn[] {
+function strangers(
+  known: readonly FileColumn[],
+  found: readonly ReadonlyMap<string, string>[],
+): FileColumn[] {
   const ours = new Set([...known.map(({ name }) => name), runColumn]);
   const theirs = new Map(found.flatMap((file) => [...file]));
   return [...theirs].flatMap(([name, type]) => (ours.has(name) ? [] : [{ name, type, filled: false }]));

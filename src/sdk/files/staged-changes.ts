@@ -132,7 +132,9 @@ async function createTables(db: Duckdb, { table, written }: StagingRequest): Pro
   const keys = table.columns.filter(({ name }) => table.key.includes(name));
   // Rows are told apart by their number, which has to be in the order in which they came.
   await db.run("SET preserve_insertion_order = true");
-  await db.run(`CREATE TABLE staged (${definitions(columns)}, _day DATE); CREATE TABLE gone (${definitions(keys)})`);
+  await db.run(
+    `CREATE TABLE staged (${definitions(columns)}, _day DATE); CREATE TABLE gone (${definitions(keys)})`,
+  );
 }
 
 function definitions(columns: SinkTable["columns"]): string {
@@ -202,7 +204,10 @@ async function keepLast(request: StagingRequest, progress: Progress): Promise<Se
       (SELECT count(*) FROM staged WHERE _day IS NULL OR NOT isfinite(_day))::DOUBLE AS dayless`,
   );
   if (counts?.["upserts"] !== progress.upserts || counts["deletes"] !== progress.deletes) {
-    throw new AppError("target_protocol", `table ${request.table.name}: batches do not hold as many rows as they say`);
+    throw new AppError(
+      "target_protocol",
+      `table ${request.table.name}: batches do not hold as many rows as they say`,
+    );
   }
   if (counts["dayless"] !== 0) {
     throw new AppError("target_rejected", `table ${request.table.name}: a row has no ${request.table.day}`);

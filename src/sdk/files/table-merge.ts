@@ -78,7 +78,9 @@ function flushRows({ rows, bytes }: SettledChanges): number {
 }
 
 async function stagedDays(db: Duckdb): Promise<ReadonlyMap<string, number>> {
-  const rows = await db.rows("SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows FROM staged GROUP BY ALL");
+  const rows = await db.rows(
+    "SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows FROM staged GROUP BY ALL",
+  );
   return new Map(rows.map(({ day, rows: count }) => [String(day), Number(count)]));
 }
 
@@ -102,7 +104,9 @@ async function daysOfGone(request: MergeRequest, days: readonly string[]): Promi
   const { db, files, table } = request;
   const found: string[] = [];
   if (table.key.includes(table.day)) {
-    const rows = await db.rows(`SELECT DISTINCT CAST(${identifier(table.day)} AS DATE)::VARCHAR AS day FROM gone`);
+    const rows = await db.rows(
+      `SELECT DISTINCT CAST(${identifier(table.day)} AS DATE)::VARCHAR AS day FROM gone`,
+    );
     const asked = new Set(rows.map(({ day }) => String(day)));
     return days.filter((day) => asked.has(day));
   }

@@ -40,7 +40,14 @@ export async function* readTable(options: FileSinkOptions, request: ReadRequest)
     db = await openDuckdb({ folder, signal: request.signal });
     const format = fileFormats[options.format];
     for (let from = 0; from < paths.length; from += filesAtATime) {
-      yield* readFiles({ db, files, format, manifest, request, paths: paths.slice(from, from + filesAtATime) });
+      yield* readFiles({
+        db,
+        files,
+        format,
+        manifest,
+        request,
+        paths: paths.slice(from, from + filesAtATime),
+      });
       await files.release();
     }
   } finally {
@@ -80,7 +87,10 @@ async function* readFiles(part: Part): AsyncGenerator<RowBatch> {
     held.has(column.name) ? readable(column) : `NULL AS ${identifier(column.name)}`,
   );
   for await (const rows of db.stream(`SELECT ${values.join(", ")} FROM (${query})`)) {
-    yield createRowBatch(columns, rows.map((row) => canonicalRow(columns, row)));
+    yield createRowBatch(
+      columns,
+      rows.map((row) => canonicalRow(columns, row)),
+    );
   }
 }
 

@@ -78,7 +78,10 @@ export function createTableWriter(table: OpenTable): SinkWriter {
 
 function requireSure({ isUnsure }: State, { place }: TableFiles): void {
   if (!isUnsure) return;
-  throw new AppError("target_unavailable", `${place}: the last commit broke off; the table has to be opened anew`);
+  throw new AppError(
+    "target_unavailable",
+    `${place}: the last commit broke off; the table has to be opened anew`,
+  );
 }
 
 /** Whether a commit changes nothing but the watermark, so that DuckDB is not needed. */

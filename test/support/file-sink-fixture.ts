@@ -17,7 +17,8 @@ const read: Readonly<Record<FormatName, (glob: string) => string>> = {
   parquet: (glob) => `read_parquet('${glob}/**/*.parquet', hive_partitioning = true)`,
   csv: (glob) =>
     `read_csv('${glob}/**/*.csv.gz', header = true, all_varchar = true, nullstr = '', allow_quoted_nulls = false, hive_partitioning = true, quote = '"', escape = '"', delim = ',', max_line_size = 20000000)`,
-  jsonl: (glob) => `read_json('${glob}/**/*.jsonl.gz', format = 'newline_delimited', hive_partitioning = true, sample_size = -1, maximum_object_size = 100000000)`,
+  jsonl: (glob) =>
+    `read_json('${glob}/**/*.jsonl.gz', format = 'newline_delimited', hive_partitioning = true, sample_size = -1, maximum_object_size = 100000000)`,
 };
 
 /** What a reader with a DuckDB of its own sees of a table's files. */
@@ -31,12 +32,15 @@ export async function readFiles(format: FormatName, root: string, table: SinkTab
     const values = table.columns.map(({ name, type }) => {
       const quoted = `"${name}"`;
       if (!held.has(name)) return `NULL AS ${quoted}`;
-      if (type === "timestamp") return `strftime(${quoted}::TIMESTAMPTZ, '%Y-%m-%dT%H:%M:%S.%fZ') AS ${quoted}`;
+      if (type === "timestamp")
+        return `strftime(${quoted}::TIMESTAMPTZ, '%Y-%m-%dT%H:%M:%S.%fZ') AS ${quoted}`;
       if (type === "json") return `${quoted}::VARCHAR AS ${quoted}`;
       if (type === "date") return `${quoted}::DATE::VARCHAR AS ${quoted}`;
       if (type === "boolean") return `${quoted}::BOOLEAN AS ${quoted}`;
       // The client takes a byte order mark off the beginning of any text.
-      return type === "string" ? `regexp_replace(${quoted}::VARCHAR, '^\ufeff', '\ufeff\ufeff') AS ${quoted}` : `${quoted}::DOUBLE AS ${quoted}`;
+      return type === "string"
+        ? `regexp_replace(${quoted}::VARCHAR, '^\ufeff', '\ufeff\ufeff') AS ${quoted}`
+        : `${quoted}::DOUBLE AS ${quoted}`;
     });
     const rows = await all(`SELECT ${values.join(", ")} FROM ${source}`);
     return rows.map((row) =>
@@ -47,7 +51,9 @@ export async function readFiles(format: FormatName, root: string, table: SinkTab
 
 async function readLines(folder: string, table: SinkTable): Promise<Row[]> {
   const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".jsonl.gz"));
-  const texts = await Promise.all(names.map(async (name) => gunzipSync(await readFile(join(folder, name))).toString()));
+  const texts = await Promise.all(
+    names.map(async (name) => gunzipSync(await readFile(join(folder, name))).toString()),
+  );
   return texts
     .flatMap((text) => text.split("\n").filter((line) => line !== ""))
     .map((line) => {
@@ -119,14 +125,21 @@ const copyOptions: Readonly<Record<FormatName, string>> = {
 
 /** Somebody who rewrites the data files. Where there is none, the columns are in the manifest only. */
 function createStranger(format: FormatName, root: string): Stranger {
-  const change = async ({ name }: SinkTable, select: string, edit: (columns: { name: string }[]) => unknown) => {
+  const change = async (
+    { name }: SinkTable,
+    select: string,
+    edit: (columns: { name: string }[]) => unknown,
+  ) => {
     const folder = join(root, name);
     const days = (await readdir(folder)).filter((entry) => entry.startsWith("day="));
     for (const day of days) {
       await query(async (all) => {
         const [file = ""] = await readdir(join(folder, day));
         const path = join(folder, day, file);
-        const source = read[format](join(folder, day)).replace("hive_partitioning = true", "hive_partitioning = false");
+        const source = read[format](join(folder, day)).replace(
+          "hive_partitioning = true",
+          "hive_partitioning = false",
+        );
         await all(`CREATE TABLE held AS SELECT ${select} FROM ${source}`);
         await all(`COPY held TO '${path}' (${copyOptions[format]})`);
       });
@@ -141,7 +154,8 @@ function createStranger(format: FormatName, root: string): Stranger {
     addColumn: (table, column) => change(table, `*, NULL::VARCHAR AS "${column}"`, (columns) => columns),
     dropColumn: (table, column) =>
       change(table, `* EXCLUDE ("${column}")`, (columns) => columns.filter(({ name }) => name !== column)),
-    retypeColumn: (table, column) => change(table, `* REPLACE ('theirs' AS "${column}")`, (columns) => columns),
+    retypeColumn: (table, column) =>
+      change(table, `* REPLACE ('theirs' AS "${column}")`, (columns) => columns),
     makeTable: async (name) => {
       const path = join(root, name, "theirs.txt");
       await mkdir(join(root, name), { recursive: true });

@@ -1,0 +1,3 @@
+import { localFilesSuite } from "./file-sink-fixture.ts";
+
+export const csvSuite = localFilesSuite("csv");

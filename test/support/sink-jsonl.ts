@@ -1,0 +1,3 @@
+import { localFilesSuite } from "./file-sink-fixture.ts";
+
+export const jsonlSuite = localFilesSuite("jsonl");

@@ -1,0 +1,3 @@
+import { localFilesSuite } from "./file-sink-fixture.ts";
+
+export const parquetSuite = localFilesSuite("parquet");
