@@ -1,10 +1,22 @@
 import { binCount } from "./metric-histogram.ts";
+import type { PackedText } from "./metric-text.ts";
+import {
+  addSigned,
+  openPacked,
+  packNumber,
+  packSigned,
+  packWide,
+  takeNumber,
+  takeSigned,
+  takeWide,
+  wideAt,
+} from "./metric-text.ts";
 
 /** Where in a cell a figure is kept. Sums are in seconds. */
 export const slot = {
   created: 0,
-  /** Tickets opened and reopened, less those solved. */
-  flow: 1,
+  /** What has to be added to `created` less `solved` to have by how many the open tickets became more: of tickets that were solved and reopened. */
+  drift: 1,
   replied: 2,
   replySum: 3,
   replyBusinessSum: 4,
@@ -17,14 +29,17 @@ export const slot = {
   ratingSum: 11,
   ratedWell: 12,
   /** First bins of the four histograms. */
-  replyBins: 16,
-  replyBusinessBins: 16 + binCount,
-  resolutionBins: 16 + 2 * binCount,
-  resolutionBusinessBins: 16 + 3 * binCount,
+  replyBins: 13,
+  replyBusinessBins: 13 + binCount,
+  resolutionBins: 13 + 2 * binCount,
+  resolutionBusinessBins: 13 + 3 * binCount,
 } as const;
 
+/** The first slot that is a bin. */
+export const firstBinSlot = slot.replyBins;
+
 /** How many figures a cell has. Nearly all of them are zero. */
-export const slotCount = 16 + 4 * binCount;
+export const slotCount = firstBinSlot + 4 * binCount;
 
 /** Figures by slot; a slot that is not there is zero. */
 export type Cell = Map<number, number>;
@@ -33,147 +48,101 @@ export function addTo(cell: Cell, at: number, amount: number): void {
   cell.set(at, (cell.get(at) ?? 0) + amount);
 }
 
-// Numbers are packed into text of ASCII, because that is what goes between PostgreSQL and us without being turned into something else: digits to the base of
-// 48, the lowest first. A digit is a character from 32 on, the last digit of a number, or one from 80 on when more digits follow.
-const base = 48;
-const firstLast = 32;
-const firstMore = 80;
-
-/** A cell as text: for each figure that is not zero, in order, the distance from the slot before and the figure. */
+/**
+ * A cell as text: which of the plain figures are there, as a number with a bit for each, and those figures; then the bins by what they count, most of them
+ * one: the count, how many bins count it, and those bins.
+ */
 export function packCell(cell: Cell): string {
-  const entries = [...cell].filter(([, figure]) => figure !== 0).toSorted(([a], [b]) => a - b);
-  const bytes = Buffer.allocUnsafe(entries.length * 16);
-  let end = 0;
-  let before = -1;
-  for (const [at, figure] of entries) {
-    end = writeNumber(bytes, end, at - before);
-    end = writeNumber(bytes, end, figure < 0 ? -2 * figure - 1 : 2 * figure);
-    before = at;
+  let present = 0;
+  let plain = "";
+  for (let at = 0; at < firstBinSlot; at += 1) {
+    const figure = cell.get(at) ?? 0;
+    if (figure === 0) continue;
+    present |= 1 << at;
+    plain += packSigned(figure);
   }
-  return bytes.toString("latin1", 0, end);
+  const counted = [...cell].filter(([at, count]) => at >= firstBinSlot && count !== 0);
+  if (present === 0 && counted.length === 0) return "";
+  const bins = [...Map.groupBy(counted, ([, count]) => count)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([count, alike]) => {
+      const wide = alike.map(([at]) => at - firstBinSlot).toSorted((a, b) => a - b);
+      return packSigned(count) + packNumber(wide.length) + wide.map(packWide).join("");
+    });
+  return packWide(present) + plain + bins.join("");
 }
 
-function writeNumber(bytes: Buffer, at: number, number: number): number {
-  let end = at;
-  let rest = number;
-  for (; rest >= base; rest = Math.floor(rest / base)) {
-    bytes[end] = firstMore + (rest % base);
-    end += 1;
+/** By how many the open tickets became more. */
+export function flowOf(figure: (slot: number) => number): number {
+  return figure(slot.created) - figure(slot.solved) + figure(slot.drift);
+}
+
+/** The cell that `packCell` made the text of. */
+export function unpackCell(packed: string): Cell {
+  const cell: Cell = new Map();
+  if (packed === "") return cell;
+  const text = openPacked(packed);
+  const present = takeWide(text);
+  for (let at = 0; at < firstBinSlot; at += 1) {
+    if ((present & (1 << at)) !== 0) cell.set(at, takeSigned(text));
   }
-  bytes[end] = firstLast + rest;
-  return end + 1;
+  while (text.place < packed.length) {
+    const count = takeSigned(text);
+    for (let left = takeNumber(text); left > 0; left -= 1) cell.set(firstBinSlot + takeWide(text), count);
+  }
+  return cell;
 }
 
-/** The bytes of packed text, to read it by. */
-export function bytesOf(packed: string): Uint8Array {
-  return Buffer.from(packed, "latin1");
-}
-
-/** Where figures are added up: plain ones by slot, and those of the bins, with sums of 64 bins each. */
+/** Where figures are added up: plain ones by slot, and those of the bins, with sums of blocks of bins. */
 export interface Figures {
   readonly plain: Float64Array;
   readonly bins: Int32Array;
   readonly blocks: Int32Array;
 }
 
-/** The first slot that is a bin. */
-export const firstBinSlot = slot.replyBins;
+/** How many bins have a sum of their own, as the power of two. */
+export const blockBits = 5;
 
-/** Adds the figures of a packed cell, which is `bytes` from `start` to `end`. */
+/** Adds the figures of the packed cell that begins where the text has been read to and ends at `end`, `sign` times. This is most of what a query costs. */
 export function addPacked(
   { plain, bins, blocks }: Figures,
-  bytes: Uint8Array,
-  start: number,
+  text: PackedText,
   end: number,
+  sign: 1 | -1,
 ): void {
-  let at = -1;
-  // Nearly every number has one or two digits, and this loop is most of what a query costs: hence no function for them.
-  for (let place = start; place < end;) {
-    let number = (bytes[place] ?? 0) - firstLast;
-    place += 1;
-    if (number >= base) {
-      const second = (bytes[place] ?? 0) - firstLast;
-      if (second < base) number += (second - 1) * base;
-      else number = readNumber(bytes, place - 1);
-      place = second < base ? place + 1 : endOfNumber(bytes, place);
+  if (text.place === end) return;
+  const { bytes } = text;
+  addSigned(text, takeWide(text), plain, sign);
+  while (text.place < end) {
+    const count = sign * takeSigned(text);
+    const endOfBins = 2 * takeNumber(text) + text.place;
+    for (let { place } = text; place < endOfBins; place += 2) {
+      const bin = wideAt(bytes, place);
+      bins[bin] = (bins[bin] ?? 0) + count;
+      blocks[bin >>> blockBits] = (blocks[bin >>> blockBits] ?? 0) + count;
     }
-    at += number;
-    number = (bytes[place] ?? 0) - firstLast;
-    place += 1;
-    if (number >= base) {
-      number = readNumber(bytes, place - 1);
-      place = endOfNumber(bytes, place);
-    }
-    if (at < firstBinSlot) {
-      plain[at] = (plain[at] ?? 0) + signed(number);
-      continue;
-    }
-    const figure = signed(number);
-    const bin = at - firstBinSlot;
-    bins[bin] = (bins[bin] ?? 0) + figure;
-    blocks[bin >>> 6] = (blocks[bin >>> 6] ?? 0) + figure;
+    text.place = endOfBins;
   }
 }
 
-function signed(number: number): number {
-  return number % 2 === 0 ? number / 2 : -(number + 1) / 2;
-}
-
-/** The number whose digits begin here. */
-function readNumber(bytes: Uint8Array, at: number): number {
-  let number = 0;
-  let scale = 1;
-  for (let place = at; ; place += 1, scale *= base) {
-    const digit = (bytes[place] ?? firstLast) - firstLast;
-    if (digit < base) return number + digit * scale;
-    number += (digit - base) * scale;
-  }
-}
-
-/** The place after the last digit of the number that this place is in. */
-function endOfNumber(bytes: Uint8Array, at: number): number {
-  let place = at;
-  while ((bytes[place] ?? 0) >= firstMore) place += 1;
-  return place + 1;
-}
-
-/** The cell that `packCell` made the text of. */
-export function unpackCell(packed: string): Cell {
-  const bytes = bytesOf(packed);
-  const cell: Cell = new Map();
-  let at = -1;
-  for (let place = 0; place < bytes.length;) {
-    const next = endOfNumber(bytes, place);
-    at += readNumber(bytes, place);
-    cell.set(at, signed(readNumber(bytes, next)));
-    place = endOfNumber(bytes, next);
-  }
-  return cell;
-}
-
-/** The packed quarters of a day one after the other: number, length, cell. */
+/** The packed quarters of an hour one after the other: number, length, cell. */
 export function packQuarters(quarters: ReadonlyMap<number, string>): string {
-  const head = Buffer.alloc(16);
   return [...quarters]
     .toSorted(([a], [b]) => a - b)
     .filter(([, cell]) => cell !== "")
-    .map(([number, cell]) => {
-      const end = writeNumber(head, writeNumber(head, 0, number), cell.length);
-      return head.toString("latin1", 0, end) + cell;
-    })
+    .map(([number, cell]) => packNumber(number) + packNumber(cell.length) + cell)
     .join("");
 }
 
-/** Calls `take` with the quarters of a day, in their order: the number, from 0 to 95, and where the cell begins and ends. */
-export function forEachQuarter(
-  bytes: Uint8Array,
-  take: (number: number, start: number, end: number) => void,
-): void {
-  for (let place = 0; place < bytes.length;) {
-    const next = endOfNumber(bytes, place);
-    const start = endOfNumber(bytes, next);
-    const end = start + readNumber(bytes, next);
-    take(readNumber(bytes, place), start, end);
-    place = end;
+/** The cells of packed quarters by their numbers. */
+export function unpackQuarters(packed: string): Map<number, string> {
+  const text = openPacked(packed);
+  const quarters = new Map<number, string>();
+  while (text.place < text.bytes.length) {
+    const number = takeNumber(text);
+    const length = takeNumber(text);
+    quarters.set(number, packed.slice(text.place, text.place + length));
+    text.place += length;
   }
+  return quarters;
 }

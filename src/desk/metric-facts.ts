@@ -55,8 +55,8 @@ interface Contribution {
 /** Everything that a ticket adds to the figures. */
 function contributionsOf(facts: TicketFacts): readonly Contribution[] {
   const { created, turns, reply, resolution, rating } = facts;
-  const contributions: Contribution[] = [{ at: created, amounts: [slot.created, 1, slot.flow, 1] }];
-  turns.forEach((at, index) => contributions.push({ at, amounts: [slot.flow, index % 2 === 0 ? -1 : 1] }));
+  const contributions: Contribution[] = [{ at: created, amounts: [slot.created, 1] }];
+  turns.forEach((at, index) => contributions.push({ at, amounts: [slot.drift, index % 2 === 0 ? -1 : 1] }));
   if (reply !== null) {
     const [at, seconds, business] = reply;
     const bins = [slot.replyBins + binOf(seconds), 1, slot.replyBusinessBins + binOf(business), 1];
@@ -66,7 +66,17 @@ function contributionsOf(facts: TicketFacts): readonly Contribution[] {
   if (resolution !== null) {
     const [at, seconds, business] = resolution;
     const bins = [slot.resolutionBins + binOf(seconds), 1, slot.resolutionBusinessBins + binOf(business), 1];
-    const sums = [slot.solved, 1, slot.resolutionSum, seconds, slot.resolutionBusinessSum, business];
+    // Its last turn takes it from the open ones as well.
+    const sums = [
+      slot.solved,
+      1,
+      slot.drift,
+      1,
+      slot.resolutionSum,
+      seconds,
+      slot.resolutionBusinessSum,
+      business,
+    ];
     contributions.push({ at, amounts: [...sums, ...bins] });
     if (facts.reopens > 0) contributions.push({ at, amounts: [slot.reopened, 1] });
     else if (facts.replies <= 1) contributions.push({ at, amounts: [slot.oneTouch, 1] });

@@ -21,5 +21,5 @@ export function secondsOf(bin: number): number {
   if (bin < exactSeconds) return bin;
   const doublings = Math.floor((bin - exactSeconds) / binsPerDoubling) + 1;
   const place = ((bin - exactSeconds) % binsPerDoubling) + binsPerDoubling;
-  return Math.floor((place + 0.5) * 2 ** doublings);
+  return (2 * place + 1) * (1 << (doublings - 1));
 }

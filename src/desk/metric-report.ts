@@ -1,10 +1,14 @@
 import type { Cell } from "./metric-cell.ts";
-import { bytesOf, forEachQuarter, slot } from "./metric-cell.ts";
+import { flowOf, slot } from "./metric-cell.ts";
+import { cutDays } from "./metric-day.ts";
+import type { DayCut, Segment } from "./metric-day.ts";
 import type { MetricName } from "./metric-definition.ts";
 import type { GroupChange } from "./metric-facts.ts";
 import { daySeconds, quarterSeconds } from "./metric-facts.ts";
 import type { MetricSum } from "./metric-sum.ts";
 import { createMetricSum } from "./metric-sum.ts";
+import type { PackedText } from "./metric-text.ts";
+import { openPacked, takeNumber } from "./metric-text.ts";
 import type { MetricDay, MetricFigures } from "./store/metrics-read.ts";
 
 /** Durations in seconds. */
@@ -56,13 +60,14 @@ export function reportMetrics(
   always?: string,
 ): readonly GroupReport[] {
   const sum = createMetricSum();
+  const cuts = cutDays(edges);
   const reports: GroupReport[] = [];
   for (const [key, group] of [...gatherGroups(figures, always)].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     let { open } = group;
     let isThere = false;
     const buckets: BucketReport[] = [];
-    addInOrder(group, edges, sum, (bucket) => {
-      open += sum.figure(slot.flow);
+    addInOrder(group, edges, cuts, sum, (bucket) => {
+      open += flowOf(sum.figure);
       // Before the first edge only what is open counts.
       if (bucket >= 0) {
         isThere ||= open !== 0 || !sum.isEmpty();
@@ -93,10 +98,10 @@ function gatherGroups(figures: MetricFigures, always: string | undefined): Reado
 function addInOrder(
   { days, unfolded }: Group,
   edges: readonly number[],
+  cuts: ReadonlyMap<number, DayCut>,
   sum: MetricSum,
   end: (bucket: number) => void,
 ): void {
-  const split = new Set(splitDaysOf(edges));
   const added = Map.groupBy(unfolded.flatMap(cellsOf), ({ at }) => bucketAt(edges, at));
   const last = edges.length - 1;
   let bucket = -1;
@@ -108,29 +113,63 @@ function addInOrder(
       if (bucket < last) added.get(bucket)?.forEach(({ cell }) => sum.add(cell));
     }
   };
-  for (const { day, cells } of days.toSorted((a, b) => a.day - b.day)) {
-    const start = day * daySeconds;
-    const bytes = bytesOf(cells);
-    const add = (at: number, from: number, to: number): void => {
-      moveTo(at);
-      if (bucket < last) sum.addPacked(bytes, from, to);
-    };
-    if (split.has(day)) {
-      forEachQuarter(bytes, (quarter, from, to) => add(start + quarter * quarterSeconds, from, to));
-    } else add(start, 0, bytes.length);
+  for (const figures of days.toSorted((a, b) => a.day - b.day)) {
+    const start = figures.day * daySeconds;
+    const cut = cuts.get(figures.day);
+    if (cut === undefined) {
+      moveTo(start);
+      addWhole(sum, figures.total);
+    } else addCut(sum, figures, cut, (quarter) => moveTo(start + quarter * quarterSeconds));
   }
   moveTo(Infinity);
   sum.clear();
 }
 
-function cellsOf({ day, quarters }: GroupChange): { readonly at: number; readonly cell: Cell }[] {
-  return [...quarters].map(([number, cell]) => ({ at: day * daySeconds + number * quarterSeconds, cell }));
+function addWhole(sum: MetricSum, total: string): void {
+  const text = openPacked(total);
+  sum.addPacked(text, text.bytes.length, 1);
 }
 
-/** The UTC days that an edge cuts in two. */
-export function splitDaysOf(edges: readonly number[]): readonly number[] {
-  const cut = edges.filter((edge) => edge % daySeconds !== 0);
-  return [...new Set(cut.map((edge) => Math.floor(edge / daySeconds)))];
+/** Adds a day that is cut, segment after segment; calls `moveTo` with the first quarter of each before. */
+function addCut(
+  sum: MetricSum,
+  { total, quarters }: MetricDay,
+  { segments, rest }: DayCut,
+  moveTo: (quarter: number) => void,
+): void {
+  const text = openPacked(quarters);
+  segments.forEach((segment, index) => {
+    moveTo(segment.start);
+    if (index !== rest) {
+      addQuarters(sum, text, segment, 1);
+      return;
+    }
+    const { place } = text;
+    addWhole(sum, total);
+    text.place = 0;
+    addQuarters(sum, text, { start: 0, end: segment.start }, -1);
+    addQuarters(sum, text, { start: segment.end, end: Infinity }, -1);
+    text.place = place;
+  });
+}
+
+/** Adds the quarters of a segment, or takes them away; passes over those before it. */
+function addQuarters(sum: MetricSum, text: PackedText, { start, end }: Segment, sign: 1 | -1): void {
+  while (text.place < text.bytes.length) {
+    const { place } = text;
+    const quarter = takeNumber(text);
+    if (quarter >= end) {
+      text.place = place;
+      return;
+    }
+    const length = takeNumber(text);
+    if (quarter < start) text.place += length;
+    else sum.addPacked(text, text.place + length, sign);
+  }
+}
+
+function cellsOf({ day, quarters }: GroupChange): { readonly at: number; readonly cell: Cell }[] {
+  return [...quarters].map(([number, cell]) => ({ at: day * daySeconds + number * quarterSeconds, cell }));
 }
 
 /** The bucket that a time falls into, -1 before the first edge; one that does not exist when it is behind the last. */
@@ -169,15 +208,26 @@ function share(part: number, whole: number): number | null {
 
 function reportDurations(sum: MetricSum, count: number, kind: "reply" | "resolution"): DurationReport {
   if (count === 0) return { count, calendar_seconds: null, business_seconds: null };
-  // Nearest rank, in whole numbers: a product such as 0.9 × 30 is not exact.
-  const ranks = [50, 90, 95].map((percent) => Math.ceil((percent * count) / 100));
-  const of = (total: number, firstBin: number): Durations => {
-    const [p50 = 0, p90 = 0, p95 = 0] = sum.atRanks(firstBin, ranks);
-    return { average: sum.figure(total) / count, p50, p90, p95 };
-  };
+  const ranks = [rankOf(50, count), rankOf(90, count), rankOf(95, count)];
   return {
     count,
-    calendar_seconds: of(slot[`${kind}Sum`], slot[`${kind}Bins`]),
-    business_seconds: of(slot[`${kind}BusinessSum`], slot[`${kind}BusinessBins`]),
+    calendar_seconds: durationsOf(sum, slot[`${kind}Sum`], slot[`${kind}Bins`], count, ranks),
+    business_seconds: durationsOf(sum, slot[`${kind}BusinessSum`], slot[`${kind}BusinessBins`], count, ranks),
   };
+}
+
+/** Nearest rank, in whole numbers: a product such as 0.9 × 30 is not exact. */
+function rankOf(percent: number, count: number): number {
+  return Math.ceil((percent * count) / 100);
+}
+
+function durationsOf(
+  sum: MetricSum,
+  total: number,
+  firstBin: number,
+  count: number,
+  ranks: readonly number[],
+): Durations {
+  const [p50 = 0, p90 = 0, p95 = 0] = sum.atRanks(firstBin, ranks);
+  return { average: sum.figure(total) / count, p50, p90, p95 };
 }

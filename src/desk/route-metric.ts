@@ -2,9 +2,10 @@ import { AppError } from "../errors.ts";
 import { businessSpans } from "./business-hours.ts";
 import { bucketEdges } from "./metric-bucket.ts";
 import { generalDefinitions, metricDefinitions, metricNames } from "./metric-definition.ts";
+import { cutDays } from "./metric-day.ts";
 import { daySeconds, groupingCode } from "./metric-facts.ts";
 import type { GroupReport } from "./metric-report.ts";
-import { reportMetrics, splitDaysOf } from "./metric-report.ts";
+import { reportMetrics } from "./metric-report.ts";
 import type { Call, ReadAnswer, Route } from "./route.ts";
 import { readRoute, writeRoute } from "./route.ts";
 import { findTicket, ticketAddresses } from "./route-ticket.ts";
@@ -22,6 +23,11 @@ import type { DeskStore } from "./store/store.ts";
 const mostBuckets = 10_000;
 const usualDays = 30;
 
+interface Span {
+  readonly start: string;
+  readonly end: string;
+}
+
 async function readMetrics({ query }: Call<MetricQuery, undefined>, store: DeskStore): Promise<ReadAnswer> {
   const { interval, time_zone: timeZone, group_by: grouping, metrics = metricNames } = query;
   // One bucket more than now, so that what happens in this quarter of an hour is in it.
@@ -33,10 +39,11 @@ async function readMetrics({ query }: Call<MetricQuery, undefined>, store: DeskS
     grouping: groupingCode(grouping),
     fromDay: Math.floor(first / daySeconds),
     untilDay: Math.ceil(last / daySeconds),
-    splitDays: splitDaysOf(edges),
+    cuts: [...cutDays(edges).values()],
   });
   const groups = reportMetrics(figures, edges, new Set(metrics), grouping === undefined ? "" : undefined);
   const names = new Set<string>(metrics);
+  const spans = spansOf(edges);
   const told = Object.entries(metricDefinitions).filter(([name]) => names.has(name));
   const body = {
     from: timeOf(first),
@@ -44,24 +51,25 @@ async function readMetrics({ query }: Call<MetricQuery, undefined>, store: DeskS
     interval: interval ?? null,
     time_zone: timeZone,
     group_by: grouping ?? null,
-    data: groups.flatMap((group) => rowsOf(group, edges, grouping !== undefined)),
+    data: groups.flatMap((group) => rowsOf(group, spans, grouping !== undefined)),
     definitions: { ...Object.fromEntries(told), ...generalDefinitions },
   };
   return { body: JSON.stringify(body) };
 }
 
+/** Start and end of each bucket, as they are told. */
+function spansOf(edges: readonly number[]): readonly Span[] {
+  const times = edges.map(timeOf);
+  return times.slice(1).map((end, index) => ({ start: times[index] ?? "", end }));
+}
+
 function rowsOf(
   { key, buckets }: GroupReport,
-  edges: readonly number[],
+  spans: readonly Span[],
   isGrouped: boolean,
 ): readonly object[] {
   const group = isGrouped ? { group: key === "" ? null : key } : {};
-  return buckets.map((bucket, index) => ({
-    start: timeOf(edges[index] ?? 0),
-    end: timeOf(edges[index + 1] ?? 0),
-    ...group,
-    ...bucket,
-  }));
+  return buckets.map((bucket, index) => ({ ...spans[index], ...group, ...bucket }));
 }
 
 function secondsOf(time: string | undefined): number | undefined {

@@ -1,17 +1,27 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { bucketEdges } from "../../src/desk/metric-bucket.ts";
+import type { Cell } from "../../src/desk/metric-cell.ts";
 import {
+  addTo,
+  firstBinSlot,
   packCell,
   packQuarters,
-  bytesOf,
-  forEachQuarter,
   slot,
   slotCount,
   unpackCell,
+  unpackQuarters,
 } from "../../src/desk/metric-cell.ts";
+import type { DayCut } from "../../src/desk/metric-day.ts";
+import { cutDays, partOf } from "../../src/desk/metric-day.ts";
+import { metricNames } from "../../src/desk/metric-definition.ts";
+import type { GroupChange } from "../../src/desk/metric-facts.ts";
+import { gatherChanges } from "../../src/desk/metric-facts.ts";
+import { reportMetrics } from "../../src/desk/metric-report.ts";
 import { createMetricSum } from "../../src/desk/metric-sum.ts";
 import { binCount, binOf, secondsOf } from "../../src/desk/metric-histogram.ts";
+import { openPacked } from "../../src/desk/metric-text.ts";
+import type { MetricDay } from "../../src/desk/store/metrics-read.ts";
 
 const durations = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: 2 ** 31 - 1 }));
 
@@ -62,8 +72,8 @@ it("adds packed cells up as their figures", () => {
       const sum = createMetricSum();
       const expected = new Map<number, number>();
       for (const cell of some) {
-        const bytes = bytesOf(packCell(cell));
-        sum.addPacked(bytes, 0, bytes.length);
+        const text = openPacked(packCell(cell));
+        sum.addPacked(text, text.bytes.length, 1);
         for (const [at, figure] of cell) expected.set(at, (expected.get(at) ?? 0) + figure);
       }
       for (let at = 0; at < slot.replyBins; at += 1) expect(sum.figure(at)).toBe(expected.get(at) ?? 0);
@@ -80,14 +90,78 @@ it("adds packed cells up as their figures", () => {
   );
 });
 
+it("adds nothing where it takes away what it added", () => {
+  fc.assert(
+    fc.property(smallCells, cells, (kept, cell) => {
+      const sum = createMetricSum();
+      sum.add(kept);
+      for (const sign of [1, -1] as const) {
+        const text = openPacked(packCell(cell));
+        sum.addPacked(text, text.bytes.length, sign);
+      }
+      for (let at = 0; at < firstBinSlot; at += 1) expect(sum.figure(at)).toBe(kept.get(at) ?? 0);
+    }),
+  );
+});
+
 it("finds the quarters of a day in their text", () => {
   fc.assert(
     fc.property(fc.dictionary(fc.nat(95).map(String), cells), (day) => {
       const quarters = new Map(Object.entries(day).map(([number, cell]) => [Number(number), packCell(cell)]));
-      const text = packQuarters(quarters);
-      const found: [number, string][] = [];
-      forEachQuarter(bytesOf(text), (number, start, end) => found.push([number, text.slice(start, end)]));
+      const found = [...unpackQuarters(packQuarters(quarters))];
       expect(found).toEqual([...quarters].filter(([, cell]) => cell !== "").toSorted(([a], [b]) => a - b));
+    }),
+  );
+});
+
+const start = Date.UTC(2026, 2, 27) / 1000;
+const moments = fc.integer({ min: 0, max: 4 * 96 - 1 }).map((quarter) => start + 900 * quarter);
+const facts = fc.record({
+  created: moments,
+  turns: fc.array(moments, { maxLength: 3 }),
+  reply: fc.option(fc.tuple(moments, durations, durations)),
+  resolution: fc.option(fc.tuple(moments, durations, durations)),
+  reopens: fc.nat(1),
+  replies: fc.nat(2),
+  rating: fc.option(fc.tuple(moments, fc.integer({ min: 1, max: 5 }))),
+  channel: fc.constant("email"),
+  tags: fc.constant([]),
+  assignee: fc.constant(null),
+  order_sources: fc.constant([]),
+  reason: fc.constant(null),
+});
+const edgesOfRange = fc
+  .uniqueArray(moments, { minLength: 2, maxLength: 40 })
+  .map((some) => some.toSorted((a, b) => a - b));
+
+/** Changes as they are stored by day, no more of it than the edges make necessary. */
+function stored(changes: readonly GroupChange[], cuts: ReadonlyMap<number, DayCut>): readonly MetricDay[] {
+  return changes.map(({ key, day, quarters }) => {
+    const total: Cell = new Map();
+    for (const cell of quarters.values()) for (const [at, amount] of cell) addTo(total, at, amount);
+    const cut = cuts.get(day);
+    const needed = [...quarters].filter(([quarter]) => cut?.parts.includes(partOf(quarter)) === true);
+    return {
+      key,
+      day,
+      total: cut !== undefined && cut.rest === undefined ? "" : packCell(total),
+      quarters: packQuarters(new Map(needed.map(([quarter, cell]) => [quarter, packCell(cell)]))),
+    };
+  });
+}
+
+it("reports of stored days what it reports of the changes that were stored, wherever buckets cut them", () => {
+  fc.assert(
+    fc.property(fc.array(facts), edgesOfRange, (tickets, edges) => {
+      const gathered = gatherChanges();
+      for (const ticket of tickets) gathered.add(ticket, 1);
+      const days = (edges.at(-1) ?? 0) / 86_400;
+      const changes = gathered.changes().filter(({ code, day }) => code === 0 && day < days);
+      const none = { days: [], openBefore: new Map<string, number>(), unfolded: [] };
+      const all = new Set(metricNames);
+      expect(reportMetrics({ ...none, days: stored(changes, cutDays(edges)) }, edges, all, "")).toEqual(
+        reportMetrics({ ...none, unfolded: changes }, edges, all, ""),
+      );
     }),
   );
 });

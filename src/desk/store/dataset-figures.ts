@@ -172,7 +172,7 @@ const groupText = `
 with wanted as materialized (
   select * from unnest($1::smallint[], $2::text[], $3::integer[]) with ordinality as w(grouping, key, first, place)
 )
-select w.place, null::integer as day, coalesce(sum(d.flow), 0)::integer as open, null as cells
+select w.place, null::integer as day, coalesce(sum(d.flow), 0)::integer as open, null as total
 from wanted w left join metric_day d on d.grouping = w.grouping and d.key = w.key and d.day < w.first group by w.place
 union all
 select w.place, d.day, 0, d.total
@@ -182,7 +182,7 @@ interface GroupDayRow {
   readonly place: number;
   readonly day: number | null;
   readonly open: number;
-  readonly cells: string | null;
+  readonly total: string | null;
 }
 
 async function groupDays(
@@ -200,9 +200,9 @@ async function groupDays(
   const { rows } = await guarded(() => pool.query<GroupDayRow>(query));
   const open = groups.map(() => 0);
   const days = groups.map((): MetricDay[] => []);
-  for (const { place, day, open: before, cells } of rows) {
+  for (const { place, day, open: before, total } of rows) {
     if (day === null) open[place - 1] = before;
-    else days[place - 1]?.push({ key: groups[place - 1]?.key ?? "", day, cells: cells ?? "" });
+    else days[place - 1]?.push({ key: groups[place - 1]?.key ?? "", day, total: total ?? "", quarters: "" });
   }
   return groups.map(({ code, key, first }, index) => ({
     code,

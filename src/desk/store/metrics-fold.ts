@@ -1,9 +1,8 @@
 import type { Pool, PoolClient } from "pg";
-import type { Cell } from "../metric-cell.ts";
-import { addTo, bytesOf, forEachQuarter, packCell, packQuarters, slot, unpackCell } from "../metric-cell.ts";
 import type { GroupChange, TicketFacts } from "../metric-facts.ts";
 import { gatherChanges } from "../metric-facts.ts";
 import { guarded } from "./fault.ts";
+import { storeChanges } from "./metrics-store.ts";
 
 interface FoldPosition {
   readonly tx: number;
@@ -20,14 +19,6 @@ export interface FactsRow {
   readonly facts: string | null;
   /** What is in the sums already. */
   readonly folded: string | null;
-}
-
-interface DayRow {
-  readonly grouping: number;
-  readonly day: number;
-  readonly key: string;
-  readonly total: string;
-  readonly quarters: string;
 }
 
 /** Only one process folds at a time; the others find nothing to do, or wait. */
@@ -73,19 +64,6 @@ insert into metric_folded (ticket, facts) select * from unnest($1::bigint[], $2:
 on conflict (ticket) do update set facts = excluded.facts`;
 
 const dropText = "delete from metric_folded where ticket = any ($1)";
-
-const daysText = `
-select d.grouping, d.day, d.key, d.total, d.quarters
-from unnest($1::smallint[], $2::integer[], $3::text[]) as w(grouping, day, key)
-join metric_day d on d.grouping = w.grouping and d.day = w.day and d.key = w.key`;
-
-const storeText = `
-insert into metric_day (grouping, day, key, flow, total, quarters, batch)
-select *, $7 from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[], $5::text[], $6::text[])
-on conflict (grouping, day, key) do update set
-  flow = excluded.flow, total = excluded.total, quarters = excluded.quarters, batch = excluded.batch`;
-
-const daysAtOnce = 500;
 
 /**
  * Folds changes into the sums, `batch` changes a transaction, until there are none left; returns how many tickets were folded. Where another process is
@@ -157,58 +135,4 @@ async function keepFacts(client: PoolClient, rows: readonly FactsRow[]): Promise
     await client.query(keepText, [kept.map(({ ticket }) => ticket), kept.map(({ facts }) => facts)]);
   }
   if (gone.length > 0) await client.query(dropText, [gone.map(({ ticket }) => ticket)]);
-}
-
-async function storeChanges(
-  client: PoolClient,
-  changes: readonly GroupChange[],
-  number: number,
-): Promise<void> {
-  for (let start = 0; start < changes.length; start += daysAtOnce) {
-    const some = changes.slice(start, start + daysAtOnce);
-    const places = [some.map(({ code }) => code), some.map(({ day }) => day), some.map(({ key }) => key)];
-    const { rows } = await client.query<DayRow>(daysText, places);
-    const before = new Map(rows.map((row) => [nameOf(row.grouping, row.day, row.key), row]));
-    const after = some.map((change) =>
-      applied(before.get(nameOf(change.code, change.day, change.key)), change),
-    );
-    await client.query(storeText, [
-      ...places,
-      after.map(({ flow }) => flow),
-      after.map(({ total }) => total),
-      after.map(({ quarters }) => quarters),
-      number,
-    ]);
-  }
-}
-
-function nameOf(code: number, day: number, key: string): string {
-  return `${code} ${day} ${key}`;
-}
-
-function applied(
-  before: DayRow | undefined,
-  change: GroupChange,
-): { flow: number; total: string; quarters: string } {
-  const total: Cell = before === undefined ? new Map() : unpackCell(before.total);
-  // What is not touched stays as it is packed.
-  const quarters = new Map<number, string>();
-  const packedBefore = before?.quarters ?? "";
-  forEachQuarter(bytesOf(packedBefore), (number, start, end) => {
-    quarters.set(number, packedBefore.slice(start, end));
-  });
-  for (const [number, cell] of change.quarters) {
-    const packed = quarters.get(number);
-    const quarter: Cell = packed === undefined ? new Map() : unpackCell(packed);
-    for (const [at, amount] of cell) {
-      addTo(total, at, amount);
-      addTo(quarter, at, amount);
-    }
-    quarters.set(number, packCell(quarter));
-  }
-  return {
-    flow: total.get(slot.flow) ?? 0,
-    total: packCell(total),
-    quarters: packQuarters(quarters),
-  };
 }
