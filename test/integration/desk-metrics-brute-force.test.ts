@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { BusinessHours } from "../../src/desk/business-hours.ts";
 import { businessSpans } from "../../src/desk/business-hours.ts";
 import type { Grouping } from "../../src/desk/metric-facts.ts";
 import { groupings } from "../../src/desk/metric-facts.ts";
@@ -9,6 +8,8 @@ import { openDeskStand } from "../support/desk.ts";
 import { bruteForce, countBusiness } from "../support/metric-brute-force.ts";
 import type { History, TicketLog } from "../support/metric-history.ts";
 import { openHistory } from "../support/metric-history.ts";
+import { calendars, historySteps, pause, starts, ticketGroups } from "../support/metric-steps.ts";
+import type { ShownTicket } from "../support/metric-steps.ts";
 
 let stand: DeskStand;
 
@@ -17,32 +18,6 @@ beforeAll(async () => {
 });
 afterAll(() => stand.close());
 
-const officeDay = [
-  ["09:00", "12:30"],
-  ["13:15", "17:00"],
-] as const;
-const week = {
-  monday: officeDay,
-  tuesday: officeDay,
-  wednesday: officeDay,
-  thursday: officeDay,
-  friday: officeDay,
-};
-
-const calendars: readonly BusinessHours[] = [
-  { time_zone: "UTC", hours: null, holidays: [] },
-  { time_zone: "Europe/Berlin", hours: week, holidays: ["2026-03-27"] },
-  { time_zone: "Australia/Lord_Howe", hours: { ...week, sunday: [["00:30", "06:00"]] }, holidays: [] },
-  {
-    time_zone: "America/New_York",
-    hours: { saturday: [["00:00", "24:00"]], sunday: [["00:00", "24:00"]] },
-    holidays: [],
-  },
-];
-/** Each with a day on which clocks are moved in the days after it: in Europe, on Lord Howe Island, in America. */
-const starts = ["2026-03-27T10:00:00Z", "2026-04-03T22:10:00Z", "2026-10-30T03:20:00Z"].map(
-  (time) => Date.parse(time) / 1000,
-);
 const timeZones = [
   "UTC",
   "Europe/Berlin",
@@ -52,97 +27,6 @@ const timeZones = [
   "America/New_York",
   "America/St_Johns",
 ];
-
-const attributes = {
-  channel: fc.constantFrom("email", "chat"),
-  assignee: fc.constantFrom("kim", "lee"),
-  tags: fc.uniqueArray(fc.constantFrom("late", "lost", "vip"), { maxLength: 2 }),
-  custom_fields: fc.constantFrom({ reason: "damage" }, { reason: "" }, { other: 1 }),
-  orders: fc.uniqueArray(
-    fc.record({ source: fc.constantFrom("shop", "market"), external_id: fc.constantFrom("1", "2") }),
-    { maxLength: 2, selector: ({ source, external_id: id }) => `${source} ${id}` },
-  ),
-};
-const changed = fc.record(attributes, { requiredKeys: [] });
-const fields = fc.record(
-  {
-    ...attributes,
-    message: fc.constantFrom(
-      { text: "first", direction: "inbound", visibility: "public" },
-      { text: "first", direction: "outbound", visibility: "public" },
-    ),
-  },
-  { requiredKeys: [] },
-);
-const messages = [
-  [{ direction: "outbound", visibility: "public" }, true],
-  [{ direction: "outbound", visibility: "public", author: { type: "agent", id: "kim" } }, true],
-  [{ direction: "outbound", visibility: "public", author: { type: "system" } }, false],
-  [{ direction: "outbound", visibility: "internal" }, false],
-  [{ direction: "inbound", visibility: "public" }, false],
-] as const;
-
-type Step = (history: History) => Promise<void>;
-
-/** A step with one of the tickets that are there, when there is one. */
-function withTicket(act: (history: History, ticket: TicketLog, other: TicketLog) => Promise<void>) {
-  return fc.tuple(fc.nat(), fc.nat()).map(([one, two]): Step => async (history) => {
-    const there = history.tickets.filter(({ merged }) => !merged);
-    const [ticket, other] = [there[one % there.length], there[two % there.length]];
-    if (ticket !== undefined && other !== undefined) await act(history, ticket, other);
-  });
-}
-
-const steps = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.tuple(fields, fc.nat(9)).map(
-      ([given, odds]): Step =>
-        (history) =>
-          history.create(given, odds === 0),
-    ),
-  },
-  {
-    weight: 4,
-    arbitrary: fc
-      .constantFrom(...messages)
-      .chain(([message, isReply]) =>
-        withTicket((history, ticket) => history.message(ticket, message, isReply)),
-      ),
-  },
-  {
-    weight: 5,
-    arbitrary: fc
-      .constantFrom("solved", "solved", "closed", "open", "pending" as const)
-      .chain((status) => withTicket((history, ticket) => history.setStatus(ticket, status))),
-  },
-  {
-    weight: 2,
-    arbitrary: fc
-      .tuple(fc.integer({ min: 1, max: 5 }), fc.boolean())
-      .chain(([score, close]) => withTicket((history, ticket) => history.rate(ticket, score, close))),
-  },
-  {
-    weight: 2,
-    arbitrary: changed.chain(({ tags, ...rest }) =>
-      withTicket((history, ticket) =>
-        history.change(ticket, { ...rest, ...(tags === undefined ? {} : { set_tags: tags }) }),
-      ),
-    ),
-  },
-  {
-    weight: 1,
-    arbitrary: withTicket(async (history, ticket, other) => {
-      if (ticket !== other) await history.merge(ticket, other);
-    }),
-  },
-  { weight: 2, arbitrary: fc.constant<Step>(async () => stand.desk.maintain()) },
-);
-const pause = fc.oneof(
-  fc.integer({ min: 1, max: 100 }),
-  fc.integer({ min: 100, max: 50_000 }),
-  fc.constantFrom(900, 3600, 86_400),
-);
 
 const queries = fc.record({
   interval: fc.constantFrom("hour", "day", "week", undefined),
@@ -156,25 +40,6 @@ interface Row extends Record<string, unknown> {
   readonly start: string;
   readonly end: string;
   readonly group?: string | null;
-}
-
-interface Ticket {
-  readonly channel: string;
-  readonly tags: readonly string[];
-  readonly assignee: string | null;
-  readonly orders: readonly { readonly source: string }[];
-  readonly custom_fields: { readonly reason?: string };
-}
-
-function groupsOf(ticket: Ticket, grouping: Grouping): readonly (string | null)[] {
-  const orNull = (keys: readonly string[]): readonly (string | null)[] =>
-    keys.length === 0 ? [null] : [...new Set(keys)];
-  if (grouping === "channel") return [ticket.channel];
-  if (grouping === "tag") return orNull(ticket.tags);
-  if (grouping === "assignee") return [ticket.assignee];
-  if (grouping === "order_source") return orNull(ticket.orders.map(({ source }) => source));
-  const { reason = "" } = ticket.custom_fields;
-  return [reason === "" ? (ticket.tags[0] ?? null) : reason];
 }
 
 async function get(path: string): Promise<unknown> {
@@ -228,7 +93,13 @@ it("says of any history what counting its tickets one by one says", { timeout: 3
     fc.asyncProperty(
       fc.constantFrom(...starts),
       fc.constantFrom(...calendars),
-      fc.array(fc.tuple(pause, steps), { minLength: 10, maxLength: 60 }),
+      fc.array(
+        fc.tuple(
+          pause,
+          historySteps(() => stand.desk.maintain()),
+        ),
+        { minLength: 10, maxLength: 60 },
+      ),
       fc.array(queries, { minLength: 3, maxLength: 6 }),
       async (start, calendar, acts, asked) => {
         const history = await openHistory(stand.databaseUrl, start);
@@ -242,9 +113,9 @@ it("says of any history what counting its tickets one by one says", { timeout: 3
             await step(history);
           }
           const business = countBusiness(calendar);
-          const shown = new Map<TicketLog, Ticket>();
+          const shown = new Map<TicketLog, ShownTicket>();
           for (const log of history.tickets.filter(({ merged }) => !merged))
-            shown.set(log, (await get(`/v1/tickets/tkt_${log.id}`)) as Ticket);
+            shown.set(log, (await get(`/v1/tickets/tkt_${log.id}`)) as ShownTicket);
           for (const { lead, length, ...query } of asked) {
             compared += await compare({
               history,
@@ -267,7 +138,7 @@ it("says of any history what counting its tickets one by one says", { timeout: 3
 
 interface Comparison {
   readonly history: History;
-  readonly shown: ReadonlyMap<TicketLog, Ticket>;
+  readonly shown: ReadonlyMap<TicketLog, ShownTicket>;
   readonly business: (from: number, until: number) => number;
   readonly from: number;
   readonly until: number;
@@ -296,7 +167,7 @@ async function compare(comparison: Comparison): Promise<number> {
     const tickets = history.tickets.filter((log) => {
       const ticket = shown.get(log);
       if (group_by === undefined || ticket === undefined) return true;
-      return groupsOf(ticket, group_by).includes(row.group ?? null);
+      return ticketGroups(ticket, group_by).includes(row.group ?? null);
     });
     expect(row).toEqual({
       start: row.start,
@@ -325,6 +196,6 @@ function expectGroupsComplete(
       log.createdAt >= quarterOf(until)
     )
       continue;
-    for (const group of groupsOf(ticket, grouping)) expect(there).toContain(group);
+    for (const group of ticketGroups(ticket, grouping)) expect(there).toContain(group);
   }
 }

@@ -30,6 +30,8 @@ export function createDatasetStore(pool: Pool, rowPool: Pool): DatasetStore {
       const { rows } = page;
       if (rows !== undefined) {
         running.add(rows);
+        // Until they are sent nobody listens, and an unheard `error` ends the process.
+        rows.on("error", () => undefined);
         rows.once("close", () => running.delete(rows));
       }
       return page;

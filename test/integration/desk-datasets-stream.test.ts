@@ -1,0 +1,142 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import connector from "../../connectors/deskbridge/index.ts";
+import type { Connection, DatasetSource } from "../../src/sdk/index.ts";
+import { createTestContext } from "../../src/sdk/testing/index.ts";
+import type { DeskStand } from "../support/desk.ts";
+import { openDeskStand } from "../support/desk.ts";
+
+let stand: DeskStand;
+let base: string;
+let database: pg.Client;
+
+/** Much more than sockets hold. */
+const rowCount = 120_000;
+
+beforeAll(async () => {
+  stand = await openDeskStand();
+  base = await stand.listen();
+  database = new pg.Client({
+    connectionString: stand.databaseUrl,
+    options: "-c search_path=deskbridge_desk",
+  });
+  await database.connect();
+  await database.query(
+    `insert into message (ticket, direction, visibility, author_type, text)
+     select 1, 'inbound', 'public', 'contact', repeat('x', 500) from generate_series(1, $1)`,
+    [rowCount],
+  );
+}, 120_000);
+afterAll(async () => {
+  await database.end();
+  await stand.close();
+});
+
+async function openSource(): Promise<{ source: DatasetSource; close: () => void }> {
+  const context = createTestContext({ connection: "desk" });
+  const config = connector.config.parse({ url: base, apiKey: stand.adminKey });
+  const { datasets }: Connection = await connector.open(config, context);
+  if (datasets === undefined) throw new Error("the connector gives no datasets");
+  return { source: datasets, close: context.close };
+}
+
+/** The statements that read rows for somebody now. */
+async function copies(): Promise<readonly number[]> {
+  const { rows } = await database.query<{ pid: number }>(
+    "select pid from pg_stat_activity where datname = current_database() and state = 'active' and query like 'copy (%'",
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+const signal = new AbortController().signal;
+const request = {
+  dataset: "messages",
+  columns: ["id", "text", "created_at"],
+  after: undefined,
+  signal,
+} as const;
+
+describe("rows on their way", () => {
+  it("come in batches of a few megabytes, page by page, and are all there", async () => {
+    const { source, close } = await openSource();
+    let [count, pages, largest] = [0, 0, 0];
+    let fraction = 0;
+    for await (const page of source.read(request)) {
+      pages += 1;
+      expect(page.fraction).toBeGreaterThan(fraction);
+      fraction = page.fraction ?? 0;
+      for await (const { kind, batch } of page.changes) {
+        expect([kind, batch.columns.map(({ name }) => name)]).toEqual(["upsert", request.columns]);
+        count += batch.count;
+        largest = Math.max(largest, batch.csv().length);
+      }
+    }
+    expect([count, pages, fraction]).toEqual([rowCount, 3, 1]);
+    expect(largest).toBeGreaterThan(4 * 1024 ** 2);
+    expect(largest).toBeLessThan(5 * 1024 ** 2);
+    close();
+  });
+
+  it("are never a short page: a statement that is ended breaks the answer off", async () => {
+    const { source, close } = await openSource();
+    const pages = source.read(request)[Symbol.asyncIterator]();
+    const changes = (await pages.next()).value?.changes[Symbol.asyncIterator]();
+    await changes?.next();
+    const [pid] = await copies();
+    expect(pid).toBeGreaterThan(0);
+    await database.query("select pg_terminate_backend($1)", [pid]);
+    const rest = async (): Promise<void> => {
+      while ((await changes?.next())?.done === false);
+    };
+    await expect(rest()).rejects.toMatchObject({ code: "target_protocol" });
+    close();
+  });
+
+  it("are not read from the database before they are taken, and no longer when nobody takes them", async () => {
+    const { source, close } = await openSource();
+    const stop = new AbortController();
+    const pages = source.read({ ...request, signal: stop.signal })[Symbol.asyncIterator]();
+    const changes = (await pages.next()).value?.changes[Symbol.asyncIterator]();
+    await changes?.next();
+    // The page has 50,000 rows, of which a batch is out: the statement waits.
+    expect(await copies()).toHaveLength(1);
+    stop.abort(new Error("enough"));
+    await expect(changes?.next()).rejects.toThrow("enough");
+    await expect.poll(copies, { timeout: 10_000 }).toEqual([]);
+    close();
+  });
+
+  it("leave tickets alone: with all readers asleep the desk goes on, and further readers wait", async () => {
+    const { source, close } = await openSource();
+    const stop = new AbortController();
+    const asleep = [1, 2, 3, 4].map(async () => {
+      const page = await source
+        .read({ ...request, signal: stop.signal })
+        [Symbol.asyncIterator]()
+        .next();
+      await page.value?.changes[Symbol.asyncIterator]().next();
+    });
+    await Promise.all(asleep);
+    expect(await copies()).toHaveLength(4);
+    const body = { subject: "Late", requester: { email: "ada@example.com" } };
+    expect((await stand.send({ method: "POST", path: "/v1/tickets", body })).status).toBe(201);
+    stop.abort();
+    await expect.poll(copies, { timeout: 10_000 }).toEqual([]);
+    close();
+  });
+
+  it("end with the server, which does not wait for who reads slowly", async () => {
+    const other = await openDeskStand({ route: async () => stand.databaseUrl });
+    const address = await other.listen();
+    const url = `${address}/v1/datasets/messages`;
+    const answer = await fetch(url, { headers: { authorization: `Bearer ${other.adminKey}` } });
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    await other.server.close();
+    const rest = async (): Promise<void> => {
+      while ((await reader?.read())?.done === false);
+    };
+    await expect(rest()).rejects.toThrow();
+    await other.close();
+  });
+});
