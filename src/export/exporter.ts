@@ -79,7 +79,7 @@ export async function runExport(engine: Engine, request: ExportRequest): Promise
   if (right === undefined) return undefined;
   const startedAt = performance.now();
   const signal = AbortSignal.any([request.signal, right.signal]);
-  const { records, fault } = await runWithCallContext({ priority: "export" }, () =>
+  const { records, fault } = await runWithCallContext({ priority: "export", leaving: signal }, () =>
     runTables(engine, config, { ...request, signal }, right),
   );
   // A run that was stopped from outside has not failed; one whose right was lost has.

@@ -67,7 +67,8 @@ export function newCounts(known: ExportTableState | undefined, table: ExportTabl
   };
 }
 
-function hasColumns({ columns }: ExportTableState, { table }: ExportTable): boolean {
+/** Whether the table had these very columns at its last commit. */
+export function hasColumns({ columns }: ExportTableState, { table }: ExportTable): boolean {
   const text = (list: readonly { readonly name: string; readonly type: string }[]): string =>
     list.map(({ name, type }) => `${name} ${type}`).join();
   return text(columns) === text(table.columns);

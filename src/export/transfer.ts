@@ -2,8 +2,9 @@ import { AppError } from "../errors.ts";
 import type { DatasetPage, DatasetSource } from "../sdk/dataset-source.ts";
 import type { RowChange } from "../sdk/row-batch.ts";
 import type { CommitRequest, SinkWriter } from "../sdk/sink.ts";
+import type { TableMove } from "../ledger/exports.ts";
 import type { TableRun } from "./table-run.ts";
-import { datasetSourceOf, recordOf, sinkOf } from "./table-run.ts";
+import { datasetSourceOf, hasColumns, recordOf, sinkOf } from "./table-run.ts";
 import type { Transform } from "./transform.ts";
 import { createTransform } from "./transform.ts";
 import type { Place } from "./watermark.ts";
@@ -22,6 +23,7 @@ export async function transfer(run: TableRun): Promise<void> {
     run.counts.leftOut = writer.leftOut;
     const plan = planOf(run, source, writer);
     run.counts.watermarkFrom ??= plan.after ?? null;
+    if (!writer.keepsPosition) await announce(run, plan);
     await stream(run, { source, writer, plan, stop });
   } finally {
     stop.abort();
@@ -53,22 +55,40 @@ interface Plan {
   /** Undefined from the beginning. */
   readonly after: string | undefined;
   readonly since: number | undefined;
-  /** What the table's position is before the first commit. */
-  readonly held: string | undefined;
+  /** The place that the table is at before the first commit. */
+  readonly held: string;
   /** Rows that are not found again are gone from the source, so they are to go from the warehouse. */
   readonly drops: boolean;
 }
+
+/** The place of a table that has to be filled from the beginning. */
+const nowhere = formatPlace({ selection: noSelection, since: undefined, watermark: "" });
 
 function planOf(run: TableRun, source: DatasetSource, writer: SinkWriter): Plan {
   const { table, mode, right } = run;
   const held = writer.keepsPosition ? writer.position?.watermark : ledgerWatermark(run);
   const place = parsePlace(held);
   const drops = source.forgets?.includes(table.table.dataset) !== true;
-  const fresh = { after: undefined, since: right.run(), held, drops };
-  if (place === undefined || place.selection !== table.selection) return fresh;
+  if (held === undefined || place === undefined || place.selection !== table.selection) {
+    return { after: undefined, since: right.run(), held: nowhere, drops };
+  }
   // A full run that is tried again goes on with what it began itself.
-  if (mode.kind === "full" && place.since !== right.run()) return fresh;
+  if (mode.kind === "full" && place.since !== right.run()) {
+    return { after: undefined, since: right.run(), held, drops };
+  }
   return { after: place.watermark, since: place.since, held, drops };
+}
+
+/**
+ * Tells the ledger beforehand that other rows or columns are about to be written. A warehouse that keeps no position publishes them before the ledger
+ * knows, and after a crash in between nobody may go on from the old place.
+ */
+async function announce(run: TableRun, { held }: Plan): Promise<void> {
+  const { known, table, export: config, right } = run;
+  if (known === undefined || run.committed !== undefined) return;
+  if (known.watermark === held && hasColumns(known, table)) return;
+  await right.record(recordOf(run, "running"), { sink: config.to, watermark: held, columns: columnsOf(run) });
+  run.committed = held;
 }
 
 /** What the ledger says of a table whose warehouse does not: nothing, when it has columns now that it lacked. */
@@ -124,9 +144,7 @@ function pagesOf({ table, mode, export: { lagMs }, signal }: TableRun, { source,
 
 /** The place that a commit leaves the table at. Days that are exported again move it nowhere. */
 function placeAfter({ table, mode }: TableRun, plan: Plan, page: DatasetPage, isEnd: boolean): string {
-  if (mode.kind === "days") {
-    return plan.held ?? formatPlace({ selection: noSelection, since: undefined, watermark: "" });
-  }
+  if (mode.kind === "days") return plan.held;
   const place: Place = {
     selection: table.selection,
     since: isEnd ? undefined : plan.since,
@@ -202,9 +220,12 @@ async function commit(
 
 /** Puts down what was done and where the table stands: only ever after the warehouse has it. */
 async function record(run: TableRun, watermark: string, state: "running" | "done"): Promise<void> {
-  const { export: config, table, mode, right, counts } = run;
+  const { export: config, mode, right, counts } = run;
   counts.watermarkTo = mode.kind === "days" ? null : (parsePlace(watermark)?.watermark ?? null);
-  const columns = table.table.columns.map(({ name, type }) => ({ name, type }));
-  const move = mode.kind === "days" ? undefined : { sink: config.to, watermark, columns };
+  const move = mode.kind === "days" ? undefined : { sink: config.to, watermark, columns: columnsOf(run) };
   await right.record(recordOf(run, state), move);
+}
+
+function columnsOf({ table: { table } }: TableRun): TableMove["columns"] {
+  return table.columns.map(({ name, type }) => ({ name, type }));
 }
