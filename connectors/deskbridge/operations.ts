@@ -4,7 +4,7 @@ import { send } from "./receipt.ts";
 import { filled, messageBody, orderBody, path, ticketBody, usablePhone } from "./request.ts";
 
 /** The operations, each one HTTP call that carries the effect key as its idempotency key. */
-export function createOperations(http: HttpClient, refSource: string): DeskOperations {
+export function createOperations(http: HttpClient, refSource: string): Omit<DeskOperations, "http.request"> {
   const ticket = (key: string): string => `/v1/tickets/by-ref${path(refSource, key)}`;
   const write =
     (kind: string) =>

@@ -81,6 +81,18 @@ export const operationData = {
   }),
   "order.upsert": orderFacts,
   "order.link": z.strictObject({ key, order: orderRef }),
+  "http.request": z.strictObject({
+    method: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]).default("POST"),
+    path: z
+      .string()
+      .max(2000)
+      .regex(/^(\/[^\s]*)?$/, "is empty or begins with /")
+      .default("")
+      .describe("what comes after the connection's `url`"),
+    query: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    headers: z.record(z.string(), z.string()).optional(),
+    body: z.unknown().optional().describe("sent as JSON"),
+  }),
 } as const;
 
 export type OperationName = keyof typeof operationData;

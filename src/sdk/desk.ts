@@ -82,6 +82,7 @@ export type EffectResult =
   | "reopened"
   | "followed_up"
   | "updated"
+  | "sent"
   | "unchanged"
   | "ignored";
 

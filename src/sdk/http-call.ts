@@ -52,7 +52,7 @@ export function callConfig(
 ): CallConfig {
   const headers = new AxiosHeaders({ ...client.headers, ...request.headers });
   const query = request.query === undefined ? "" : queryString(request.query);
-  const path = request.path.startsWith("/") ? request.path : `/${request.path}`;
+  const path = request.path === "" || request.path.startsWith("/") ? request.path : `/${request.path}`;
   const config: CallConfig = {
     method: request.method,
     url: `${client.base}${path}${query}`,
@@ -60,6 +60,7 @@ export function callConfig(
     signal,
   };
   if (request.body === undefined) return config;
+  if (Buffer.isBuffer(request.body)) return { ...config, data: request.body };
   const isForm = request.body instanceof URLSearchParams;
   headers.setContentType(isForm ? "application/x-www-form-urlencoded" : "application/json", false);
   const text = isForm ? String(request.body) : JSON.stringify(request.body);
@@ -82,7 +83,8 @@ export function refusalFault(
   response: AxiosResponse<unknown>,
   data: Buffer,
 ): AppError {
-  const body = parseAnswer(data);
+  // Of a body that was sent as bytes it is not known what its texts are, so no words are kept that may quote them.
+  const body = Buffer.isBuffer(request.body) ? undefined : parseAnswer(data);
   const hidden = [
     ...stringsIn(request.body),
     ...secretHeaderValues({ ...client.headers, ...request.headers }),

@@ -108,7 +108,7 @@ async function attempt(client: Client, request: HttpRequest, limit: Limit): Prom
     await turn;
     limit.deadline += performance.now() - waitsFrom;
   }
-  const call: CallFacts = { method: request.method, path: request.path.split("?", 1)[0] ?? "" };
+  const call: CallFacts = { method: request.method, path: request.path.split("?", 1)[0] || "/" };
   const startedAt = performance.now();
   let status: number | undefined;
   let code: HttpCall["code"];
@@ -141,5 +141,6 @@ function readAnswer(
   if (!good) throw refusalFault(client, request, call, response, data);
   const body = parseAnswer(data);
   if (body !== notJson) return { status, headers: headersOf(response), body };
+  if (request.answer === "any") return { status, headers: headersOf(response), body: undefined };
   throw callFault("target_protocol", call, `answered ${status} with something that is not JSON`, status);
 }

@@ -46,15 +46,17 @@ export interface HttpBudget {
 
 export interface HttpRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Relative to `baseUrl`. */
+  /** Relative to `baseUrl`; empty for that address itself. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON; `URLSearchParams` as a form. */
+  /** Sent as JSON; `URLSearchParams` as a form, a `Buffer` as it is, under the caller's own `content-type`. */
   readonly body?: unknown;
   readonly signal?: AbortSignal;
   /** Statuses outside 2xx that the caller handles itself instead of getting an error, such as 404. */
   readonly accept?: readonly number[];
+  /** What a 2xx may say: `json`, unless told, or `any`, so that only its status counts; its body is then undefined where it is no JSON. */
+  readonly answer?: "json" | "any";
 }
 
 export interface HttpResponse<T = unknown> {

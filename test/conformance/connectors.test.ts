@@ -29,6 +29,7 @@ const fullSettings: Readonly<Record<string, object>> = {
   },
   jsonl: { path: "nowhere" },
   parquet: { path: "nowhere" },
+  http: { url: "http://127.0.0.1:9" },
   postgres: { url: "postgres://user:password@127.0.0.1:9/warehouse" },
   shopify: { shop: "acme.myshopify.com", clientSecret: "secret", accessToken: "token" },
   webhook: {

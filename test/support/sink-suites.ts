@@ -2,10 +2,17 @@ import type { SinkSuite } from "../../src/sdk/testing/index.ts";
 import { csvSuite } from "./sink-csv.ts";
 import { jsonlSuite } from "./sink-jsonl.ts";
 import { parquetSuite } from "./sink-parquet.ts";
+import { httpSuite } from "./sink-http.ts";
 import { postgresSuite } from "./sink-postgres.ts";
 
 /**
  * The suite of every sink, from `test/support/sink-<connector>.ts`; the matrix in `docs/reference/sinks.md` is made of them. A suite's `name` is that of the
  * connector, with what sets it apart in brackets where a connector has several.
  */
-export const sinkSuites: readonly SinkSuite[] = [postgresSuite, parquetSuite, csvSuite, jsonlSuite];
+export const sinkSuites: readonly SinkSuite[] = [
+  postgresSuite,
+  parquetSuite,
+  csvSuite,
+  jsonlSuite,
+  httpSuite,
+];

@@ -8,6 +8,7 @@ import gorgias from "../../connectors/gorgias/index.ts";
 import { triggers } from "../../connectors/gorgias/webhook.ts";
 import jsonl from "../../connectors/jsonl/index.ts";
 import parquet from "../../connectors/parquet/index.ts";
+import http from "../../connectors/http/index.ts";
 import postgres from "../../connectors/postgres/index.ts";
 import shopify from "../../connectors/shopify/index.ts";
 import webhook from "../../connectors/webhook/index.ts";
@@ -19,7 +20,7 @@ import { settingsOf, withSettings } from "../support/connector-pages.ts";
 const root = join(import.meta.dirname, "../..");
 const pageOf = (name: string): string => join(root, "docs/reference/connectors", `${name}.md`);
 
-const documented = [csv, deskbridge, gorgias, jsonl, parquet, postgres, shopify, webhook, zendesk];
+const documented = [csv, deskbridge, gorgias, http, jsonl, parquet, postgres, shopify, webhook, zendesk];
 
 describe("the reference page of a connector", () => {
   it.each(documented)("$name has the table of settings that its schema gives", async (definition) => {

@@ -1,0 +1,4 @@
+import { testSink } from "../../src/sdk/testing/index.ts";
+import { httpSuite } from "../support/sink-http.ts";
+
+testSink(httpSuite);
