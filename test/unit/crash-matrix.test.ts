@@ -156,5 +156,6 @@ describe("the page of guarantees", () => {
       [...cells, ...scenarios].toSorted(),
     );
     expect(rows.filter((row) => row.slice(5).join() !== "0,0,0")).toEqual([]);
+    expect(rows.filter(([, , , runs, events]) => !(Number(runs) > 0 && Number(events) > 0))).toEqual([]);
   });
 });
