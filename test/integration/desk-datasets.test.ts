@@ -66,10 +66,10 @@ describe("datasets", () => {
     const writers = [1, 2, 3, 4].map(async (seed) => {
       for (const act of fc.sample(acts, { numRuns: 60, seed })) await act(traffic);
     });
-    let isOver = false;
-    const written = Promise.all(writers).finally(() => (isOver = true));
+    const state = { isOver: false };
+    const written = Promise.all(writers).finally(() => (state.isOver = true));
     let pages = 0;
-    while (!isOver) for (const copy of copies) pages += await copy.catchUp(5);
+    while (!state.isOver) for (const copy of copies) pages += await copy.catchUp(5);
     await written;
     expect(pages).toBeGreaterThan(20);
     let compared = 0;
