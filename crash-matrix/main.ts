@@ -3,7 +3,7 @@ import type { MatrixOptions } from "./options.ts";
 import { help, parseOptions } from "./options.ts";
 import type { Outcome } from "./report.ts";
 import { publish } from "./page.ts";
-import { hasFailed, reportOf, tableOf } from "./report.ts";
+import { hasFailed, reportOf, rowsOf, tableOf } from "./report.ts";
 import { openStage } from "./stage.ts";
 
 const startedAt = performance.now();
@@ -41,7 +41,7 @@ async function run(options: MatrixOptions): Promise<void> {
     });
     const report = reportOf(outcomes, options.seed, secondsSoFar());
     process.stderr.write("\n");
-    process.stdout.write(`${tableOf(report)}\n`);
+    process.stdout.write(`${tableOf(rowsOf(report))}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     if (!hasFailed(report)) {
       if (options.publish) publish(report);

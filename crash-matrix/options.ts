@@ -36,7 +36,7 @@ PostgreSQL. Then cuts networks, kills databases, freezes processes and sets cloc
   --seed TEXT       the same seed gives the same kills and traffic (a new one each time)
   --parallel N      runs at a time (8)
   --json            the figures as one JSON object on the last line
-  --publish         put the table into docs/reference/guarantees.md
+  --publish         put the rows into the table of docs/reference/guarantees.md
   --help
 
 Ends with 1 when anything was lost, doubled or out of order, or when a fault did not happen.`;

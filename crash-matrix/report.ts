@@ -77,11 +77,17 @@ export function reportOf(outcomes: readonly Outcome[], seed: string, seconds: nu
 
 const columns = ["point", "target", "queue", "runs", "events", "lost", "duplicated", "outOfOrder"] as const;
 
-/** The rows as a Markdown table, for the terminal and for the page of guarantees alike. */
-export function tableOf({ byPoint }: Pick<Report, "byPoint">): string {
-  const rows = byPoint.map((row) => columns.map((column) => String(row[column])));
+/** The cells of a row as they are shown: its names, its runs and events, and what went wrong. */
+export type TableRow = readonly string[];
+
+export function rowsOf({ byPoint }: Pick<Report, "byPoint">): readonly TableRow[] {
+  return byPoint.map((row) => columns.map((column) => String(row[column])));
+}
+
+/** A Markdown table, for the terminal and for the page of guarantees alike. */
+export function tableOf(rows: readonly TableRow[]): string {
   const head = ["Point", "Target", "Queue", "Runs", "Events", "Lost", "Doubled", "Out of order"];
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const line = (cells: TableRow): string => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map((_, index) => (index < 3 ? "---" : "--:"))), ...rows.map(line)].join(
     "\n",
   );

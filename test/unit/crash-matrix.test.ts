@@ -4,11 +4,18 @@ import { describe, expect, it } from "vitest";
 import { cellsInTurn, cellsOf } from "../../crash-matrix/cell.ts";
 import { judge } from "../../crash-matrix/judge.ts";
 import { parseOptions } from "../../crash-matrix/options.ts";
-import { publishedRows } from "../../crash-matrix/page.ts";
+import {
+  formatPublished,
+  merge,
+  nameOf,
+  parsePublished,
+  published,
+  rowNames,
+} from "../../crash-matrix/page.ts";
 import { points } from "../../crash-matrix/points.ts";
 import type { Outcome } from "../../crash-matrix/report.ts";
-import { hasFailed, reportOf, tableOf } from "../../crash-matrix/report.ts";
-import { scenarioNames, scenariosOf } from "../../crash-matrix/scenarios.ts";
+import { hasFailed, reportOf, rowsOf, tableOf } from "../../crash-matrix/report.ts";
+import { scenarioNames } from "../../crash-matrix/scenarios.ts";
 import { crashPointNames, eventPointNames } from "../../src/telemetry/crash-point.ts";
 import { listFiles } from "../support/modules.ts";
 
@@ -66,24 +73,24 @@ describe("the points of the crash matrix", () => {
   });
 });
 
-describe("the report of the crash matrix", () => {
-  const outcome = (facts: Partial<Outcome>): Outcome => ({
-    kind: "point",
-    name: "effect.sent",
-    target: "keyed",
-    queue: "redis",
-    seed: "1",
-    events: 10,
-    lost: 0,
-    duplicated: 0,
-    outOfOrder: 0,
-    missed: 0,
-    unsettled: 0,
-    seconds: 1,
-    findings: [],
-    ...facts,
-  });
+const outcome = (facts: Partial<Outcome>): Outcome => ({
+  kind: "point",
+  name: "effect.sent",
+  target: "keyed",
+  queue: "redis",
+  seed: "1",
+  events: 10,
+  lost: 0,
+  duplicated: 0,
+  outOfOrder: 0,
+  missed: 0,
+  unsettled: 0,
+  seconds: 1,
+  findings: [],
+  ...facts,
+});
 
+describe("the report of the crash matrix", () => {
   it("sums runs by point and setting", () => {
     const outcomes = [
       outcome({}),
@@ -106,7 +113,9 @@ describe("the report of the crash matrix", () => {
       [1, 0],
       [1, 0],
     ]);
-    expect(tableOf(report).split("\n")[2]).toBe("| effect.sent | keyed | redis | 2 | 20 | 2 | 0 | 0 |");
+    expect(tableOf(rowsOf(report)).split("\n")[2]).toBe(
+      "| effect.sent | keyed | redis | 2 | 20 | 2 | 0 | 0 |",
+    );
   });
 
   it("fails for a run without events, which shows nothing", () => {
@@ -147,15 +156,20 @@ describe("the command line of the crash matrix", () => {
 
 describe("the page of guarantees", () => {
   it("publishes every point and scenario in every setting, each with events of which none was lost, doubled or out of order", () => {
-    const rows = publishedRows();
-    const cells = cellsOf(points).map(({ point, target, queue }) => [point, target, queue].join(" "));
-    const scenarios = scenariosOf(scenarioNames).map(({ name, target, queue }) =>
-      [name, target, queue].join(" "),
-    );
-    expect(rows.map((row) => row.slice(0, 3).join(" ")).toSorted()).toEqual(
-      [...cells, ...scenarios].toSorted(),
-    );
+    const { rows } = published();
+    expect(rows.map(nameOf)).toEqual(rowNames());
     expect(rows.filter((row) => row.slice(5).join() !== "0,0,0")).toEqual([]);
     expect(rows.filter(([, , , runs, events]) => !(Number(runs) > 0 && Number(events) > 0))).toEqual([]);
+  });
+
+  it("keeps the rows that a run of some points does not renew, and says of which runs they all are", () => {
+    const before = published();
+    const page = (text: string) => `<!-- crash-matrix begin -->\n${text}\n<!-- crash-matrix end -->`;
+    expect(parsePublished(page(formatPublished(before)))).toEqual(before);
+    const one = outcome({ target: "lookup", events: 77 });
+    const after = merge(before, reportOf([one, one], "again", 5));
+    const changed = after.rows.filter((row, index) => row.join() !== before.rows[index]?.join());
+    expect(changed).toEqual([["effect.sent", "lookup", "redis", "2", "154", "0", "0", "0"]]);
+    expect(after).toMatchObject({ seeds: [...before.seeds, "again"], seconds: before.seconds + 5 });
   });
 });
