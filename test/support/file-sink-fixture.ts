@@ -4,14 +4,17 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { pino } from "pino";
+import type { z } from "zod";
 import { canonicalTimestamp } from "../../src/sdk/csv.ts";
 import type { FormatName } from "../../src/sdk/files/file-format.ts";
-import { createFileSink } from "../../src/sdk/files/file-sink.ts";
-import { createLocalFiles } from "../../src/sdk/files/local-files.ts";
+import type { fileSinkConfig } from "../../src/sdk/files/index.ts";
+import type { Connection, ConnectorDefinition } from "../../src/sdk/connector.ts";
 import type { Row } from "../../src/sdk/row-batch.ts";
 import type { Sink, SinkTable } from "../../src/sdk/sink.ts";
+import { createTestContext } from "../../src/sdk/testing/index.ts";
 import type { SinkFixture, SinkSuite, Stranger } from "../../src/sdk/testing/index.ts";
+import { createBucketCopy } from "./bucket-copy.ts";
+import { openS3Server } from "./s3-server.ts";
 
 const read: Readonly<Record<FormatName, (glob: string) => string>> = {
   parquet: (glob) => `read_parquet('${glob}/**/*.parquet', hive_partitioning = true)`,
@@ -93,25 +96,82 @@ async function query<T>(work: (all: All) => Promise<T>): Promise<T> {
   }
 }
 
-/** The suite of a connector that writes files to a folder. */
-export function localFilesSuite(format: FormatName): SinkSuite {
+/** What a connector that writes files is opened with. */
+export type FileConnector = ConnectorDefinition<typeof fileSinkConfig>;
+
+/** A sink of the connector as a process has it. */
+export function openFileSink(connector: FileConnector, settings: z.input<typeof fileSinkConfig>): Sink {
+  const { sink } = connector.open(connector.config.parse(settings), createTestContext()) as Connection;
+  if (sink === undefined) throw new Error("the connector offers no sink");
+  return sink;
+}
+
+const formatOf = ({ name }: FileConnector): FormatName => name as FormatName;
+
+/** The suite of a connector that writes files, to a folder. */
+export function folderSuite(connector: FileConnector): SinkSuite {
   return {
-    name: format,
+    name: connector.name,
     open: async (): Promise<SinkFixture> => {
       const root = await mkdtemp(join(tmpdir(), "deskbridge-files-"));
-      const open = (): Sink =>
-        createFileSink({
-          format,
-          openTable: (name) => createLocalFiles(join(root, name)),
-          logger: pino({ level: "silent" }),
-          now: Date.now,
-        });
+      const open = (): Sink => openFileSink(connector, { path: root });
       return {
         sink: open(),
         reopen: open,
-        rows: (table) => readFiles(format, root, table),
-        stranger: createStranger(format, root),
+        rows: (table) => readFiles(formatOf(connector), root, table),
+        stranger: createStranger(formatOf(connector), root),
         close: () => rm(root, { recursive: true, force: true }),
+      };
+    },
+  };
+}
+
+/** The same, to a bucket. What others see and do is seen and done by way of copies of the bucket in a folder. */
+export function bucketSuite(connector: FileConnector): SinkSuite {
+  return {
+    name: `${connector.name} (S3)`,
+    open: async (): Promise<SinkFixture> => {
+      const server = await openS3Server();
+      const workDir = await mkdtemp(join(tmpdir(), "deskbridge-files-"));
+      const s3 = { ...server.bucket, prefix: "warehouse/" };
+      const open = (): Sink => openFileSink(connector, { s3, workDir });
+      const copy = createBucketCopy(s3);
+      const theirs =
+        <A extends readonly unknown[], T>(work: (stranger: Stranger, ...rest: A) => Promise<T>) =>
+        async (...rest: A): Promise<T> => {
+          const root = await copy.fetch();
+          const result = await work(createStranger(formatOf(connector), root), ...rest);
+          await copy.store();
+          return result;
+        };
+      return {
+        sink: open(),
+        reopen: open,
+        rows: async (table) => readFiles(formatOf(connector), await copy.fetch(), table),
+        stranger: {
+          addColumn: theirs((stranger, table: SinkTable, column: string) =>
+            stranger.addColumn(table, column),
+          ),
+          dropColumn: theirs((stranger, table: SinkTable, column: string) =>
+            stranger.dropColumn(table, column),
+          ),
+          retypeColumn: theirs((stranger, table: SinkTable, column: string) =>
+            stranger.retypeColumn(table, column),
+          ),
+          makeTable: theirs(async (stranger, name: string) => {
+            await stranger.makeTable(name);
+            return async () => {
+              const root = await copy.fetch();
+              const names = await readdir(join(root, name), { recursive: true });
+              return `${names.toSorted().join()} ${await readFile(join(root, name, "theirs.txt"), "utf8")}`;
+            };
+          }),
+        },
+        close: async () => {
+          await copy.close();
+          await server.close();
+          await rm(workDir, { recursive: true, force: true });
+        },
       };
     },
   };

@@ -1,3 +1,4 @@
-import { localFilesSuite } from "./file-sink-fixture.ts";
+import csv from "../../connectors/csv/index.ts";
+import { folderSuite } from "./file-sink-fixture.ts";
 
-export const csvSuite = localFilesSuite("csv");
+export const csvSuite = folderSuite(csv);

@@ -1,3 +1,4 @@
-import { localFilesSuite } from "./file-sink-fixture.ts";
+import jsonl from "../../connectors/jsonl/index.ts";
+import { folderSuite } from "./file-sink-fixture.ts";
 
-export const jsonlSuite = localFilesSuite("jsonl");
+export const jsonlSuite = folderSuite(jsonl);

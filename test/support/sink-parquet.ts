@@ -1,3 +1,5 @@
-import { localFilesSuite } from "./file-sink-fixture.ts";
+import parquet from "../../connectors/parquet/index.ts";
+import { bucketSuite, folderSuite } from "./file-sink-fixture.ts";
 
-export const parquetSuite = localFilesSuite("parquet");
+export const parquetSuite = folderSuite(parquet);
+export const parquetBucketSuite = bucketSuite(parquet);

@@ -1,8 +1,8 @@
 import type { SinkSuite } from "../../src/sdk/testing/index.ts";
 import { csvSuite } from "./sink-csv.ts";
 import { jsonlSuite } from "./sink-jsonl.ts";
-import { parquetSuite } from "./sink-parquet.ts";
 import { httpSuite } from "./sink-http.ts";
+import { parquetBucketSuite, parquetSuite } from "./sink-parquet.ts";
 import { postgresSuite } from "./sink-postgres.ts";
 
 /**
@@ -12,6 +12,7 @@ import { postgresSuite } from "./sink-postgres.ts";
 export const sinkSuites: readonly SinkSuite[] = [
   postgresSuite,
   parquetSuite,
+  parquetBucketSuite,
   csvSuite,
   jsonlSuite,
   httpSuite,

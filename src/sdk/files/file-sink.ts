@@ -20,11 +20,16 @@ import { createTableWriter } from "./table-writer.ts";
 
 export interface FileSinkOptions {
   readonly format: FormatName;
-  /** The folder of a table by its name. */
-  readonly openTable: (name: string) => Promise<TableFiles> | TableFiles;
+  readonly openTable: OpenTableFiles;
   readonly logger: Logger;
   readonly now: () => number;
 }
+
+/** Gives the folder of a table by its name; calls under way are given up when `signal` is aborted. What is fetched goes into `workFolder` where it is given. */
+export type OpenTableFiles = (
+  name: string,
+  use: { readonly signal: AbortSignal; readonly workFolder?: string },
+) => TableFiles;
 
 /**
  * A warehouse of files: a folder a table, in it a folder a day with one file, and `_manifest.json` with what belongs to the table. A commit writes the files of
@@ -33,7 +38,7 @@ export interface FileSinkOptions {
 export function createFileSink(options: FileSinkOptions): Sink {
   return {
     open: async (request) => {
-      const files = await options.openTable(request.table.name);
+      const files = options.openTable(request.table.name, { signal: request.signal });
       try {
         return await openTable(options, files, request);
       } catch (error) {

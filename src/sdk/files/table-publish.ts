@@ -22,6 +22,7 @@ export async function finishCommit(files: TableFiles): Promise<Manifest | undefi
   if (record === undefined) return manifest;
   if (manifest !== undefined && record.manifest.commit === manifest.commit + 1) {
     await carryOut(files, record);
+    await requireFiles(files, record);
     return record.manifest;
   }
   await files.remove([recordName]);
@@ -43,4 +44,17 @@ export async function requireSame(files: TableFiles, commit: number): Promise<vo
   const now = await readManifest(files);
   if (now?.commit === commit) return;
   throw new AppError("lease_lost", `${files.place}: another run has committed meanwhile; this one stops`);
+}
+
+async function requireFiles(files: TableFiles, { manifest, moves }: CommitRecord): Promise<void> {
+  const listed = await files.list();
+  const moved = new Set(moves.map(({ to }) => to));
+  const wrong = manifest.files.find(
+    ({ path, bytes }) => moved.has(path) && listed.get(path)?.bytes !== bytes,
+  );
+  if (wrong === undefined) return;
+  throw new AppError(
+    "target_rejected",
+    `${files.place}/${wrong.path} is not what a commit left there that broke off; move the folder away and export everything anew`,
+  );
 }

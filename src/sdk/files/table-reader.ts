@@ -25,8 +25,8 @@ const filesAtATime = 32;
 
 /** The rows of some days, or all of them, in no order. A table that is not there has none. */
 export async function* readTable(options: FileSinkOptions, request: ReadRequest): AsyncGenerator<RowBatch> {
-  const files = await options.openTable(request.table.name);
   const folder = await mkdtemp(join(tmpdir(), "deskbridge-read-"));
+  const files = options.openTable(request.table.name, { signal: request.signal, workFolder: folder });
   let db: Duckdb | undefined;
   try {
     const manifest = await readManifest(files);

@@ -1,0 +1,4 @@
+import { testSink } from "../../src/sdk/testing/index.ts";
+import { parquetBucketSuite } from "../support/sink-parquet.ts";
+
+testSink(parquetBucketSuite);
