@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { formatObjectId } from "./object-id.ts";
 import { formatEtag, hashRequest, parseIdempotencyKey, parseIfMatch, parsePart } from "./request.ts";
 import type { Call, ReadRoute, Route, WriteContext, WriteRoute } from "./route.ts";
@@ -34,12 +35,20 @@ export interface RouteAnswer {
 export function parseCall(route: Route, request: RouteRequest): Call<unknown, unknown> {
   return {
     params: request.params,
-    query: route.query === undefined ? undefined : parsePart(route.query, request.query, "query"),
+    query: parseAsked(route.query, request.query, "query"),
     // A body that may be left out whole is written as {}.
-    body: route.body === undefined ? undefined : parsePart(route.body, request.body ?? {}, "body"),
+    body: parseAsked(route.body, request.body, "body"),
     caller: request.caller,
     origin: request.origin ?? "",
   };
+}
+
+const nothing = z.strictObject({});
+
+/** Where a route takes nothing, what is there is refused as any field is that it does not know: it would be ignored otherwise. */
+function parseAsked(schema: z.ZodType | undefined, value: unknown, part: string): unknown {
+  const parsed = parsePart(schema ?? nothing, value ?? {}, part);
+  return schema === undefined ? undefined : parsed;
 }
 
 /** Carries a read out; 304 when the client has the version that it is of. */

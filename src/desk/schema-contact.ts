@@ -61,14 +61,23 @@ export const person = z
   });
 export type Person = z.output<typeof person>;
 
-export const contactQuery = z.strictObject({
-  email: emailAddress.optional(),
-  phone: phoneNumber.optional(),
-  external_id: field.externalId.optional(),
-  source: field.sourceName.optional().describe("narrows `external_id` to one system"),
-  address: field.externalId.optional().describe("in a channel"),
-  channel: field.sourceName.optional().describe("narrows `address` to one channel"),
-  limit: field.pageLimit,
-  cursor: field.pageCursor,
-});
+export const contactQuery = z
+  .strictObject({
+    email: emailAddress.optional(),
+    phone: phoneNumber.optional(),
+    external_id: field.externalId.optional(),
+    source: field.sourceName.optional().describe("narrows `external_id` to one system"),
+    address: field.externalId.optional().describe("in a channel"),
+    channel: field.sourceName.optional().describe("narrows `address` to one channel"),
+    limit: field.pageLimit,
+    cursor: field.pageCursor,
+  })
+  .refine(({ external_id: id, source }) => id !== undefined || source === undefined, {
+    path: ["source"],
+    message: "goes with external_id only",
+  })
+  .refine(({ address, channel }) => address !== undefined || channel === undefined, {
+    path: ["channel"],
+    message: "goes with address only",
+  });
 export type ContactQuery = z.output<typeof contactQuery>;

@@ -226,12 +226,14 @@ describe("bad input", () => {
 
   it("in any address is answered, never with a fault of ours", async () => {
     const property = fc.asyncProperty(
-      fc.constantFrom(...ending.map(({ method, path }) => ({ method, path }))),
+      fc.constantFrom(
+        ...ending.map(({ method, path, body }) => ({ method, path, takesBody: body !== undefined })),
+      ),
       fc.array(segment, { minLength: 4, maxLength: 4 }),
-      async ({ method, path }, segments) => {
+      async ({ method, path, takesBody }, segments) => {
         let at = 0;
         const url = path.replaceAll(/\{\w+\}/g, () => segments[at++] ?? "x");
-        const body = method === "GET" ? undefined : goodBody(method, path);
+        const body = takesBody ? goodBody(method, path) : undefined;
         expectDefined(await stand.send({ method, path: url, body, headers: keyFor(path) }), [method, url]);
       },
     );
@@ -295,6 +297,18 @@ describe("bad input", () => {
       },
     );
     await expect(fc.assert(property, { numRuns: 150 })).resolves.toBeUndefined();
+  });
+
+  it.each([
+    ["PUT", "/v1/tickets/tkt_1/orders/by-ref/shop/2", { name: "#2" }, "name"],
+    ["DELETE", "/v1/contacts/con_1", { reason: "asked" }, "reason"],
+    ["GET", "/v1/tickets/tkt_1?fields=id", undefined, "fields"],
+    ["GET", "/v1/contacts?source=s", undefined, "source"],
+    ["GET", "/v1/contacts?channel=chat", undefined, "channel"],
+  ] as const)("is not ignored where nothing is taken: %s %s", async (method, path, body, field) => {
+    const answer = await stand.send({ method, path, body });
+    expect(answer.status).toBe(400);
+    expect(answer.json).toMatchObject({ fields: [{ path: field }] });
   });
 
   it("left no ticket without its requester, its tags or its ref", async () => {
