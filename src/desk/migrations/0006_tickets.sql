@@ -1,4 +1,4 @@
--- Tickets. A writer takes, in this order, what it needs of: the idempotency key, the ref, the ticket, contacts, orders.
+-- Tickets: how they look to the outside, how they are made and changed.
 
 create function ticket_json(t ticket) returns text language plpgsql stable as $$
 begin
@@ -24,7 +24,7 @@ begin
       select json_agg(order_brief(o) order by o.id)
       from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id
     ), '[]'),
-    'csat', null,
+    'csat', csat_json(t.id),
     'follow_up_of', 'tkt_' || t.follow_up_of,
     'created_at', stamp(t.created_at),
     'updated_at', stamp(t.updated_at),
@@ -47,13 +47,19 @@ create function lock_ticket(p jsonb) returns ticket language plpgsql as $$
 declare
   locked ticket;
 begin
-  if p ? 'ticket' then
-    select * into locked from ticket where id = (p->>'ticket')::bigint for update;
-  else
-    select t.* into locked from ticket_ref r join ticket t on t.id = r.ticket
-    where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
-    for update of t;
-  end if;
+  loop
+    if p ? 'ticket' then
+      select * into locked from ticket where id = (p->>'ticket')::bigint for update;
+    else
+      select t.* into locked from ticket_ref r join ticket t on t.id = r.ticket
+      where r.external_id = p->'ref'->>'external_id' and r.source = p->'ref'->>'source'
+      for update of t;
+    end if;
+    exit when locked.merged_into is null;
+    -- A ref that was moved while we waited leads to the survivor by now.
+    continue when not p ? 'ticket';
+    raise exception using errcode = 'DK308', message = 'this ticket was merged into another', detail = 'tkt_' || surviving_ticket(locked.id);
+  end loop;
   if locked.id is null then raise exception using errcode = 'DK404', message = 'there is no such ticket'; end if;
   if not coalesce(p->'if_match' @> to_jsonb(locked.version), true) then
     raise exception using errcode = 'DK412', message = 'the ticket changed since it was read';
@@ -62,22 +68,54 @@ begin
 end
 $$;
 
--- The contact that a request names, by {contact} or by identities.
-create function requester_of(p jsonb, p_actor text) returns bigint language plpgsql as $$
-begin
-  if not p ? 'contact' then return claim_contact(p, p_actor); end if;
-  if not exists (select from contact where id = (p->>'contact')::bigint) then
-    raise exception using errcode = 'DK400', message = 'the id of the requester or author names no contact';
-  end if;
-  return (p->>'contact')::bigint;
-end
-$$;
-
 create function tags_of(p jsonb) returns text[] language plpgsql immutable as $$
 begin
   return (
     select coalesce(array_agg(tag), '{}') from jsonb_array_elements_text(p) as tag
   );
+end
+$$;
+
+-- The people of a ticket's request, the requester, the message's author and the orders' customers, claimed together; each is {contact} in what it returns.
+create function settle_people(p jsonb, p_actor text) returns jsonb language plpgsql as $$
+declare
+  people jsonb;
+  contacts bigint[];
+  known jsonb;
+begin
+  -- Most messages name nobody.
+  if not p ? 'requester' and not p ? 'orders' and (p->'message'->'author' ? 'contact') is not true then return p; end if;
+  if p ? 'requester' and (p->'message'->'author' ? 'contact') is not true
+    and (not p ? 'orders' or not exists (select from jsonb_array_elements(p->'orders') as o where o->'customer' <> p->'requester'))
+  then
+    known := jsonb_build_object('contact', claim_contact(p->'requester', p_actor));
+    if p ? 'orders' then
+      p := p || jsonb_build_object('orders', (
+        select coalesce(jsonb_agg(case when o ? 'customer' then o || jsonb_build_object('customer', known) else o end), '[]')
+        from jsonb_array_elements(p->'orders') as o
+      ));
+    end if;
+    return p || jsonb_build_object('requester', known);
+  end if;
+  select coalesce(jsonb_agg(distinct named.person), '[]') into people from (
+    select p->'requester' as person where p ? 'requester'
+    union all select jsonb_build_object('contact', p->'message'->'author'->'contact') where p->'message'->'author' ? 'contact'
+    union all select o->'customer' from jsonb_array_elements(p->'orders') as o where o ? 'customer'
+  ) as named;
+  contacts := claim_contacts(people, p_actor);
+  select jsonb_object_agg(a.person::text, jsonb_build_object('contact', contacts[a.place])) into known
+  from jsonb_array_elements(people) with ordinality as a(person, place);
+  if p ? 'requester' then p := p || jsonb_build_object('requester', known->(p->>'requester')); end if;
+  if p->'message'->'author' ? 'contact' then
+    p := jsonb_set(p, '{message,author,contact}', known->(jsonb_build_object('contact', p->'message'->'author'->'contact')::text)->'contact');
+  end if;
+  if p ? 'orders' then
+    p := p || jsonb_build_object('orders', (
+      select coalesce(jsonb_agg(case when o ? 'customer' then o || jsonb_build_object('customer', known->(o->>'customer')) else o end), '[]')
+      from jsonb_array_elements(p->'orders') as o
+    ));
+  end if;
+  return p;
 end
 $$;
 
@@ -103,6 +141,14 @@ begin
 end
 $$;
 
+-- A new ticket, with its people.
+create function open_ticket(p_result text, p_ticket bigint, p jsonb, p_follow_up_of bigint, p_actor text) returns answer language plpgsql as $$
+begin
+  p := settle_people(p, p_actor);
+  return ticket_answer(201, p_result, insert_ticket(p_ticket, p, (p->'requester'->>'contact')::bigint, p_follow_up_of, p_actor), p_ticket);
+end
+$$;
+
 create function create_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
 declare
   created bigint := nextval('ticket_id_seq');
@@ -117,7 +163,7 @@ begin
       );
     end if;
   end if;
-  return ticket_answer(201, 'created', insert_ticket(created, p, requester_of(p->'requester', p_actor), null, p_actor), created);
+  return open_ticket('created', created, p, null, p_actor);
 end
 $$;
 
@@ -194,71 +240,20 @@ begin
 end
 $$;
 
--- Makes the ticket of a ref. Where there is one: with a message it is a report about the ticket (append, or by p.repeat on a closed one),
--- without one it sets what is given.
-create function put_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
-declare
-  created bigint;
-  before ticket;
-begin
-  if not exists (select from ticket_ref where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source') then
-    created := nextval('ticket_id_seq');
-    insert into ticket_ref (external_id, source, ticket) values (p->'ref'->>'external_id', p->'ref'->>'source', created)
-    on conflict do nothing;
-    if found then
-      return ticket_answer(201, 'created', insert_ticket(created, p, requester_of(p->'requester', p_actor), null, p_actor), created);
-    end if;
-  end if;
-  -- The ref's row first: a follow-up points it to another ticket.
-  perform from ticket_ref where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source' for update;
-  before := lock_ticket(p);
-  if not p ? 'message' then
-    return update_ticket(before, p, p_actor);
-  elsif before.status not in ('solved', 'closed') then
-    return report_ticket(before, p, 'appended', p_actor);
-  end if;
-  case coalesce(p->'repeat'->>'closed', 'reopen')
-    when 'ignore' then
-      return ticket_answer(200, 'ignored', null, before.id);
-    when 'follow_up' then
-      created := nextval('ticket_id_seq');
-      update ticket_ref set ticket = created where external_id = p->'ref'->>'external_id' and source = p->'ref'->>'source';
-      return ticket_answer(201, 'followed_up',
-        insert_ticket(created, p, requester_of(p->'requester', p_actor), before.id, p_actor), created);
-    else
-      return report_ticket(before, p, 'reopened', p_actor);
-  end case;
-end
-$$;
-
--- A repeat: its message, tags and orders are added. What an agent may have changed since (subject, priority, fields) is left alone.
-create function report_ticket(before ticket, p jsonb, p_result text, p_actor text) returns answer language plpgsql as $$
-declare
-  contact bigint := requester_of(p->'requester', p_actor);
-  message bigint;
-  news jsonb := case when p ? 'tags' then jsonb_build_object('tags', p->'tags') else '{}' end;
-  more jsonb;
-begin
-  if p ? 'orders' then more := order_differences(before.id, link_orders(before.id, p->'orders', p_actor), '{}'); end if;
-  if p_result = 'reopened' then news := news || '{"status": "open"}'; end if;
-  perform change_ticket(before, news, coalesce(more, '{}'), p_actor);
-  message := append_message(before.id, p->'message', contact, p_actor);
-  return ticket_answer(200, p_result, message, before.id);
-end
-$$;
-
 create function update_ticket(before ticket, p jsonb, p_actor text) returns answer language plpgsql as $$
 declare
-  message bigint;
-  more jsonb := case when p ? 'message' then '{}'::jsonb end;
+  said bigint := said_message(before, p->'message');
+  speaks boolean := p ? 'message' and said is null;
+  more jsonb := case when speaks then '{}'::jsonb end;
   changed boolean;
 begin
+  p := settle_people(p, p_actor);
   if p ? 'orders' then
     more := coalesce(order_differences(before.id, link_orders(before.id, p->'orders', p_actor), '{}'), more);
   end if;
   changed := change_ticket(before, p, more, p_actor);
-  if p ? 'message' then message := append_message(before.id, p->'message', before.requester, p_actor); end if;
-  return ticket_answer(200, case when changed then 'updated' else 'unchanged' end, message, before.id);
+  if speaks then said := append_message(before.id, p->'message', before.requester, p_actor); end if;
+  return ticket_answer(200, case when changed then 'updated' else 'unchanged' end, said, before.id);
 end
 $$;
 
@@ -267,3 +262,19 @@ begin
   return update_ticket(lock_ticket(p), p, p_actor);
 end
 $$;
+
+-- Tickets that a contact has to do with without being their requester: they wrote in it, or were its requester once.
+create table ticket_contact (
+  contact bigint not null,
+  ticket bigint not null,
+  primary key (contact, ticket)
+);
+
+create function note_former_requester() returns trigger language plpgsql as $$
+begin
+  insert into ticket_contact (contact, ticket) values (old.requester, old.id) on conflict do nothing;
+  return null;
+end
+$$;
+create trigger ticket_requester_changed after update of requester on ticket for each row
+when (old.requester <> new.requester) execute function note_former_requester();

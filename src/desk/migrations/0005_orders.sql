@@ -1,4 +1,4 @@
--- Orders: kept by the id that they have in their own system.
+-- Orders: kept by the id that they have in their own system, and linked with tickets. Customers are settled before the order is looked at.
 
 create function order_brief(o sales_order) returns json language sql stable as $$
   select json_build_object(
@@ -42,7 +42,7 @@ begin
     and (p->'total'->>'minor' is null
       or ((p->'total'->>'minor')::bigint, p->'total'->>'currency') is not distinct from (o.total_minor, o.total_currency))
     and (p->>'url' is null or p->>'url' is not distinct from o.url)
-    and (p->'customer' is null or (o.contact is not null and find_contact(p->'customer'->'identities') is not distinct from o.contact))
+    and (p->'customer' is null or (p->'customer'->>'contact')::bigint is not distinct from o.contact)
     and (p->>'created_at' is null or (p->>'created_at')::timestamptz is not distinct from o.placed_at)
     and (p->>'updated_at' is null or (p->>'updated_at')::timestamptz is not distinct from o.changed_at);
 end
@@ -82,18 +82,17 @@ begin
 end
 $$;
 
--- Makes the order or brings it up to date; what is not given stays, and a state that is older than ours changes nothing.
+-- Makes the order or brings it up to date; what is not given stays, and a state that is older than ours changes nothing. The customer is {contact}.
 create function store_order(p jsonb, p_actor text, out id bigint, out result text) language plpgsql as $$
 #variable_conflict use_column
 declare
   before sales_order;
-  customer bigint;
+  customer bigint := (p->'customer'->>'contact')::bigint;
 begin
   select * into before from sales_order o where o.external_id = p->>'external_id' and o.source = p->>'source';
   id := before.id;
   result := 'unchanged';
   if id is not null and order_knows(before, p) then return; end if;
-  if p ? 'customer' then customer := claim_contact(p->'customer', p_actor); end if;
   if id is null then
     id := insert_order(p, customer, p_actor);
     result := 'created';
@@ -125,10 +124,74 @@ create function put_order(p jsonb, p_actor text) returns answer language plpgsql
 declare
   stored record;
 begin
+  if p ? 'customer' then
+    p := p || jsonb_build_object('customer', jsonb_build_object('contact', claim_contact(p->'customer', p_actor)));
+  end if;
   stored := store_order(p, p_actor);
   return (
     select (case stored.result when 'created' then 201 else 200 end::smallint, stored.result, null::bigint, o.version, order_json(o), false)::answer
     from sales_order o where o.id = stored.id
   );
+end
+$$;
+
+-- Links a ticket with orders, which are made or brought up to date first; returns those that are new to it.
+create function link_orders(p_ticket bigint, p_orders jsonb, p_actor text) returns text[] language plpgsql as $$
+declare
+  wanted jsonb;
+  wanted_id bigint;
+  added text[] := '{}';
+begin
+  -- Sorted, so that two writers never wait for each other.
+  for wanted in select o from jsonb_array_elements(p_orders) as o order by o->>'external_id', o->>'source' loop
+    wanted_id := (store_order(wanted, p_actor)).id;
+    insert into ticket_order (ticket, sales_order) values (p_ticket, wanted_id) on conflict do nothing;
+    if found then added := added || ('ord_' || wanted_id); end if;
+  end loop;
+  return added;
+end
+$$;
+
+-- {orders: [from, to]}, or null when nothing was added or taken away.
+create function order_differences(p_ticket bigint, p_added text[], p_removed text[]) returns jsonb language plpgsql as $$
+declare
+  present jsonb;
+begin
+  if p_added = '{}' and p_removed = '{}' then return null; end if;
+  select coalesce(jsonb_agg('ord_' || l.sales_order order by l.sales_order), '[]') into present from ticket_order l where l.ticket = p_ticket;
+  return jsonb_build_object('orders', jsonb_build_array((present - p_added) || to_jsonb(p_removed), present));
+end
+$$;
+
+create function link_order(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  before ticket := lock_ticket(p);
+  added text[] := '{}';
+begin
+  if p ? 'orders' then
+    added := link_orders(before.id, p->'orders', p_actor);
+  else
+    if not exists (select from sales_order where id = (p->>'order')::bigint) then
+      raise exception using errcode = 'DK404', message = 'there is no order of this id';
+    end if;
+    insert into ticket_order (ticket, sales_order) values (before.id, (p->>'order')::bigint) on conflict do nothing;
+    if found then added := array['ord_' || (p->>'order')]; end if;
+  end if;
+  return ticket_answer(200, case
+    when change_ticket(before, '{}', order_differences(before.id, added, '{}'), p_actor) then 'updated' else 'unchanged'
+  end, null, before.id);
+end
+$$;
+
+create function unlink_order(p jsonb, p_actor text) returns answer language plpgsql as $$
+declare
+  before ticket := lock_ticket(p);
+  removed text[] := '{}';
+begin
+  delete from ticket_order where ticket = before.id and sales_order = (p->>'order')::bigint;
+  if found then removed := array['ord_' || (p->>'order')]; end if;
+  return ticket_answer(200, case
+    when change_ticket(before, '{}', order_differences(before.id, '{}', removed), p_actor) then 'updated' else 'unchanged'
+  end, null, before.id);
 end
 $$;

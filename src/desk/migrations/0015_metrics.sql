@@ -1,5 +1,5 @@
--- What the support metrics count. The facts of a ticket are kept by triggers, in the transaction of the write that they come from, whatever that
--- write is; only a public reply and a ticket's being solved or reopened touch them. Sums by day are folded in afterwards, by the upkeep.
+-- What the support metrics count. The facts of a ticket are kept by triggers, in the transaction of the write that they come from, whatever that write is; only
+-- a public reply and a ticket's being solved or reopened touch them.
 
 -- One rating a ticket; a later one takes its place.
 create table ticket_csat (
@@ -36,6 +36,7 @@ create table business_hours (
   holidays jsonb not null,
   updated_at timestamptz not null default clock_timestamp()
 );
+
 create table business_span (
   opens timestamptz primary key,
   closes timestamptz not null,
@@ -136,40 +137,6 @@ begin
 end
 $$;
 
-create or replace function ticket_json(t ticket) returns text language plpgsql stable as $$
-begin
-  return json_build_object(
-    'id', 'tkt_' || t.id,
-    'number', t.id,
-    'subject', t.subject,
-    'status', t.status,
-    'priority', t.priority,
-    'channel', t.channel,
-    'requester', (
-      select json_build_object('id', 'con_' || c.id, 'name', c.name, 'email', c.email, 'phone', c.phone)
-      from contact c where c.id = t.requester
-    ),
-    'assignee', t.assignee,
-    'tags', t.tags,
-    'custom_fields', t.custom_fields,
-    'refs', coalesce((
-      select json_agg(json_build_object('source', r.source, 'external_id', r.external_id) order by r.source, r.external_id)
-      from ticket_ref r where r.ticket = t.id
-    ), '[]'),
-    'orders', coalesce((
-      select json_agg(order_brief(o) order by o.id)
-      from ticket_order l join sales_order o on o.id = l.sales_order where l.ticket = t.id
-    ), '[]'),
-    'csat', csat_json(t.id),
-    'follow_up_of', 'tkt_' || t.follow_up_of,
-    'created_at', stamp(t.created_at),
-    'updated_at', stamp(t.updated_at),
-    'closed_at', stamp(t.closed_at),
-    'version', t.version
-  )::text;
-end
-$$;
-
 create function rate_ticket(p jsonb, p_actor text) returns answer language plpgsql as $$
 declare
   before ticket := lock_ticket(p);
@@ -257,45 +224,3 @@ begin
   return (200::smallint, 'updated', null::bigint, null::integer, business_hours_json(), false)::answer;
 end
 $$;
-
--- The facts of a ticket that are in the sums already, as src/desk/metric-facts.ts reads them.
-create table metric_folded (
-  ticket bigint primary key,
-  facts text not null
-);
-
--- Figures of a UTC day by group, as src/desk/metric-cell.ts packs them: of the whole day, and of its quarters of an hour, those of six hours together. By
--- `flow` the open tickets became more.
-create table metric_day (
-  grouping smallint not null,
-  day integer not null,
-  key text not null,
-  flow integer not null,
-  total text not null,
-  night text not null,
-  morning text not null,
-  afternoon text not null,
-  evening text not null,
-  primary key (grouping, day, key) include (flow)
-) with (toast_tuple_target = 8160);
--- Packed already. Days of a group fit into a page: fetching them from elsewhere one by one is most of the cost of reading many.
-alter table metric_day
-  alter column total set storage external, alter column night set storage external, alter column morning set storage external,
-  alter column afternoon set storage external, alter column evening set storage external;
-
--- The same of 64 days, numbered as the days are: what was open at the start of a day is the sum of what is before it.
-create table metric_flow (
-  grouping smallint not null,
-  block integer not null,
-  key text not null,
-  flow integer not null,
-  primary key (grouping, block, key) include (flow)
-);
-
--- Where in the changes the sums have got to.
-create table metric_fold (
-  single boolean primary key default true check (single),
-  tx bigint not null,
-  id bigint not null
-);
-insert into metric_fold (tx, id) values (0, 0);
