@@ -9,9 +9,12 @@ export interface DatabaseStage {
   readonly close: () => Promise<void>;
 }
 
-export async function openDatabaseStage(): Promise<DatabaseStage> {
+/** `settings` go over our own. */
+export async function openDatabaseStage(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<DatabaseStage> {
   const dataDir = await temporaryDataDir();
-  const postgres = await openEmbeddedPostgres({ dataDir: `${dataDir.path}/postgres` });
+  const postgres = await openEmbeddedPostgres({ dataDir: `${dataDir.path}/postgres`, settings });
   return {
     freshDatabase: () => createDatabase(postgres.url),
     close: async () => {

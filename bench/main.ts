@@ -44,7 +44,8 @@ async function runDesk(measure: DeskMeasure, json: boolean): Promise<void> {
   const machine = describeMachine();
   const { table, failures, ...report } = await measureDesk(measure, note);
   process.stdout.write(`${table}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ ...report, machine, settings: measure })}\n`);
+  if (json || measure.name.startsWith("export-"))
+    process.stdout.write(`${JSON.stringify({ ...report, machine, settings: measure })}\n`);
   if (failures.length > 0) throw new Error(failures.join("\n"));
 }
 

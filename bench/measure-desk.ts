@@ -1,12 +1,17 @@
 import { deskQueriesReport } from "./desk-queries-report.ts";
 import type { DeskReport } from "./desk-report.ts";
 import { deskFeedReport, deskWritesReport } from "./desk-report.ts";
+import { exportExactReport, exportSpeedReport } from "./export-report.ts";
 import { measureDeskFeed } from "./measure-desk-feed.ts";
 import { measureDeskQueries } from "./measure-desk-queries.ts";
 import { measureDeskWrites } from "./measure-desk-writes.ts";
+import { measureExportExact } from "./measure-export-exact.ts";
+import { measureExportSpeed } from "./measure-export-speed.ts";
 import type { DeskMeasure } from "./options.ts";
 
-/** Makes one measurement of the Support API. */
+const runsOfAYear = 30;
+
+/** Makes one measurement of the Support API or of exports. */
 export async function measureDesk(measure: DeskMeasure, note: (line: string) => void): Promise<DeskReport> {
   switch (measure.name) {
     case "desk-queries":
@@ -15,5 +20,10 @@ export async function measureDesk(measure: DeskMeasure, note: (line: string) => 
       return deskWritesReport(await measureDeskWrites({ ...measure, note }), measure.writes);
     case "desk-feed":
       return deskFeedReport(await measureDeskFeed({ ...measure, note }));
+    case "export-exact":
+      note(`seed ${measure.seed}`);
+      return exportExactReport(await measureExportExact({ ...measure, rounds: runsOfAYear, note }));
+    case "export-speed":
+      return exportSpeedReport(await measureExportSpeed({ ...measure, note }));
   }
 }

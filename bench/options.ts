@@ -17,15 +17,27 @@ export const measureNames = [
 ] as const;
 export type MeasureName = (typeof measureNames)[number];
 
-/** What is measured of the Support API, only when it is asked for by name, and alone: each takes several minutes. */
-export const deskMeasureNames = ["desk-queries", "desk-writes", "desk-feed"] as const;
+/** What is measured of the Support API and of exports, only when it is asked for by name, and alone: each takes several minutes. */
+export const deskMeasureNames = [
+  "desk-queries",
+  "desk-writes",
+  "desk-feed",
+  "export-exact",
+  "export-speed",
+] as const;
 type DeskMeasureName = (typeof deskMeasureNames)[number];
 
-/** One measurement of the Support API. */
+/** One measurement of the Support API or of exports. */
 export interface DeskMeasure {
   readonly name: DeskMeasureName;
-  /** How many tickets the desk has whose queries are measured, with five messages each. */
+  /** How many tickets the desk has whose queries are measured, with five messages each; or those of the year that is exported. */
   readonly tickets: number;
+  /** Messages that are exported. */
+  readonly rows: number;
+  /** What the exported year and its crashes are drawn from. */
+  readonly seed: number;
+  /** Sinks that are exported to; all that run here when undefined. */
+  readonly sinks: readonly string[] | undefined;
   /** Writes of each kind in each round, and the clients that make them at a time. */
   readonly writes: number;
   readonly clients: number;
@@ -68,11 +80,15 @@ Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; onl
     desk-queries    its lists, searches and metrics on a desk that is filled first, with --tickets N (1000000)
     desk-writes     upserts and messages against the same in bare SQL, with --writes N (20000) from --clients N (16)
     desk-feed       the change feed to one reader, with --changes N (500000)
+  --only NAME       or one of exports:
+    export-exact    a year of a desk with --tickets N (200000), exported by 30 runs with processes killed on the way to every sink
+                    that runs here or --sinks NAMES, and held row by row against brute force; --seed N (a new one)
+    export-speed    messages to Parquet and PostgreSQL beside bare copies, with --rows N (5000000)
   --profile DIR     write CPU profiles of the measured processes
   --json            the figures as one JSON object on the last line
   --help
 
-Ends with 1 when an event was lost, doubled or not brought to its end.`;
+Ends with 1 when an event was lost, doubled or not brought to its end, and when a row in a warehouse is not as it should be.`;
 
 /** Reads the command line; \`help\` when it asks for help. Throws with a sentence for the user where it cannot be understood. */
 export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
@@ -86,7 +102,10 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       "budget-operations": { type: "string", default: "2000" },
       "budget-seconds": { type: "string", default: "200" },
       only: { type: "string", multiple: true },
-      tickets: { type: "string", default: "1000000" },
+      tickets: { type: "string" },
+      rows: { type: "string", default: "5000000" },
+      seed: { type: "string" },
+      sinks: { type: "string" },
       writes: { type: "string", default: "20000" },
       clients: { type: "string", default: "16" },
       changes: { type: "string", default: "500000" },
@@ -108,7 +127,10 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
       seconds: positive("--budget-seconds", values["budget-seconds"]),
     },
     ...parseOnly(values.only ?? [], {
-      tickets: positive("--tickets", values.tickets),
+      ...(values.tickets === undefined ? {} : { tickets: positive("--tickets", values.tickets) }),
+      rows: positive("--rows", values.rows),
+      seed: values.seed === undefined ? 1 + Math.floor(Math.random() * 1e6) : positive("--seed", values.seed),
+      sinks: values.sinks?.split(",").map((name) => name.trim()),
       writes: positive("--writes", values.writes),
       clients: positive("--clients", values.clients),
       changes: positive("--changes", values.changes),
@@ -125,12 +147,16 @@ function positive(name: string, text: string): number {
   throw new Error(`${name} ${text} is not a whole number above zero`);
 }
 
+const usualTickets = 1_000_000;
+const usualYear = 200_000;
+
 function parseOnly(
   given: readonly string[],
-  sizes: Omit<DeskMeasure, "name">,
+  sizes: Omit<DeskMeasure, "name" | "tickets"> & { readonly tickets?: number },
 ): Pick<BenchOptions, "only" | "desk"> {
   const name = given.length === 1 ? deskMeasureNames.find((known) => known === given[0]) : undefined;
-  if (name !== undefined) return { only: new Set(), desk: { name, ...sizes } };
+  const { tickets = name === "export-exact" ? usualYear : usualTickets } = sizes;
+  if (name !== undefined) return { only: new Set(), desk: { name, ...sizes, tickets } };
   return { only: parseNames(given), desk: undefined };
 }
 

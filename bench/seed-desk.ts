@@ -7,6 +7,8 @@ export interface SeedOptions {
   readonly tickets: number;
   /** Over how many days the tickets came, up to now. */
   readonly days: number;
+  /** Only these tables; all when absent. */
+  readonly tables?: readonly string[];
   readonly note: (line: string) => void;
 }
 
@@ -21,7 +23,7 @@ const settings = [
 ];
 
 /** Fills a desk with tickets, five messages each, in bulk. The metrics are not folded yet. */
-export async function seedDesk({ databaseUrl, tickets, days, note }: SeedOptions): Promise<void> {
+export async function seedDesk({ databaseUrl, tickets, days, tables, note }: SeedOptions): Promise<void> {
   const client = new pg.Client({
     connectionString: databaseUrl,
     options: settings.map((setting) => `-c ${setting}`).join(" "),
@@ -31,6 +33,7 @@ export async function seedDesk({ databaseUrl, tickets, days, note }: SeedOptions
     await client.query("select setseed(0.42)");
     const indexes = await dropIndexes(client);
     for (const [table, statement] of seedStatements) {
+      if (tables?.includes(table) === false) continue;
       const text = statement.replaceAll("$N", String(tickets)).replaceAll("$S", String(days * 86_400));
       const { rowCount } = await client.query(text);
       note(`${table}: ${rowCount} rows`);

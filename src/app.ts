@@ -51,6 +51,8 @@ export interface AppOptions {
   readonly opensDesk?: boolean;
   /** Instead of one that is made from the configuration. */
   readonly logger?: Logger;
+  /** Instead of what is at `configPath`, until it is loaded again. */
+  readonly config?: Config;
 }
 
 /** A running deskbridge. */
@@ -73,7 +75,8 @@ const oldSetupGraceMs = 60_000;
 
 /** Starts deskbridge in the roles given. On failure everything that was started is closed again. */
 export async function createApp(options: AppOptions): Promise<App> {
-  const config = await requireConfig(options.configPath, options.environment, options.registry);
+  const config =
+    options.config ?? (await requireConfig(options.configPath, options.environment, options.registry));
   const secrets = [...config.secrets, options.environment.apiKey ?? ""].filter((secret) => secret !== "");
   const redactor = createRedactor(secrets);
   const logger = options.logger ?? createLogger({ level: config.server.logLevel, redactor });
@@ -148,14 +151,10 @@ async function startApp(
     });
   parts.setup = await open(config);
   watchExports(engine);
-  if (roles.work) {
-    parts.workers = await startWorkers(engine);
-    parts.timetables = await startTimetables(engine, intake);
-    parts.exports = await startExportTimetables(engine);
-    parts.webhooks = await sendWebhooks(parts, engine, environment, foundation.databaseUrl);
-    // Rings that a crash took along are rung again now rather than at the sweeper's next time.
-    await createSweeper(engine).sweep(0);
-  }
+  if (roles.work)
+    await startWork(parts, engine, intake, () =>
+      sendWebhooks(parts, engine, environment, foundation.databaseUrl),
+    );
 
   const load = async (): Promise<void> => {
     const next = await requireConfig(options.configPath, environment, registry);
@@ -179,6 +178,20 @@ async function startApp(
     reload: () => (reloading = reloading.catch(() => undefined).then(load)),
     close: () => (closing ??= close()),
   };
+}
+
+async function startWork(
+  parts: Parts,
+  engine: Engine,
+  intake: Intake,
+  startSending: () => Promise<WebhookSending>,
+): Promise<void> {
+  parts.workers = await startWorkers(engine);
+  parts.timetables = await startTimetables(engine, intake);
+  parts.exports = await startExportTimetables(engine);
+  parts.webhooks = await startSending();
+  // Rings that a crash took along are rung again now rather than at the sweeper's next time.
+  await createSweeper(engine).sweep(0);
 }
 
 /** Sends from the desk of this process; a process that only works opens it for that, and does not serve it. */

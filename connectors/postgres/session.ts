@@ -77,6 +77,8 @@ function createClient({ url, statementTimeoutSeconds, lockTimeoutSeconds }: Conf
   }
 }
 
+type Copy = ReturnType<typeof copyTo> & { callback?: () => void };
+
 function createSession(
   client: pg.Client,
   guarded: <T>(run: () => Promise<T>) => Promise<T>,
@@ -107,11 +109,14 @@ function createSession(
       }),
     async *copyOut(text) {
       signal.throwIfAborted();
-      const copy = client.query(copyTo(text));
+      const copy: Copy = client.query(copyTo(text));
       try {
         for await (const chunk of Readable.from(copy)) yield chunk as Buffer;
       } catch (error) {
         throw toFault(error, signal);
+      } finally {
+        // The driver waits with its timeout for a call that a copy never makes, and a process for the timeout.
+        copy.callback?.();
       }
     },
   };

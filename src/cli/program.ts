@@ -7,6 +7,7 @@ import type { CliContext } from "./context.ts";
 import { addDeadVerbs } from "./dead.ts";
 import { addDoctorVerb } from "./doctor.ts";
 import { addExplainVerb } from "./explain.ts";
+import { addExportVerbs } from "./export.ts";
 import { addKeysVerbs } from "./keys.ts";
 import { addPollVerb } from "./poll.ts";
 import { addReplayVerb } from "./replay.ts";
@@ -28,6 +29,7 @@ const verbs = [
   addBackfillVerb,
   addPollVerb,
   addReplayVerb,
+  addExportVerbs,
   addKeysVerbs,
 ] as const;
 

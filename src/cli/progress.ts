@@ -3,8 +3,8 @@ import { durationText } from "./time-text.ts";
 
 /** How far a long read has come. */
 export interface Step {
-  /** Between 0 and 1. */
-  readonly fraction: number;
+  /** Between 0 and 1; undefined where nobody knows how much there is. */
+  readonly fraction: number | undefined;
   readonly text: string;
 }
 
@@ -19,12 +19,15 @@ const barWidth = 30;
 const redrawEveryMs = 100;
 const lineEveryMs = 5000;
 
-/** A bar that is drawn over itself on a terminal; elsewhere a line every few seconds. `now` is in milliseconds. */
-export function createProgress(stream: OutputStream, label: string, now: () => number): Progress {
+/** A bar that is drawn over itself on a terminal; elsewhere, and where no bars are wanted, a line every few seconds. `now` is in milliseconds. */
+export function createProgress(
+  stream: OutputStream,
+  label: string,
+  now: () => number,
+  bars = stream.isTTY === true,
+): Progress {
   const startedAt = now();
-  return stream.isTTY === true
-    ? createBar(stream, label, startedAt, now)
-    : createLines(stream, label, startedAt, now);
+  return bars ? createBar(stream, label, startedAt, now) : createLines(stream, label, startedAt, now);
 }
 
 function createBar(stream: OutputStream, label: string, startedAt: number, now: () => number): Progress {
@@ -32,9 +35,7 @@ function createBar(stream: OutputStream, label: string, startedAt: number, now: 
   let drawnAt = -Infinity;
   const draw = (): void => {
     if (last === undefined) return;
-    const full = Math.round(last.fraction * barWidth);
-    const bar = "█".repeat(full) + "░".repeat(barWidth - full);
-    const line = `${label} ${bar} ${percent(last)}  ${last.text}  ${durationText(now() - startedAt)}`;
+    const line = `${label} ${barOf(last)}${last.text}  ${durationText(now() - startedAt)}`;
     // A line that wraps could not be drawn over. A terminal that does not know its width says 0.
     stream.write(`\r\u001b[K${line.slice(0, (stream.columns || unknownColumns) - 1)}`);
     drawnAt = now();
@@ -56,7 +57,8 @@ function createLines(stream: OutputStream, label: string, startedAt: number, now
   let writtenAt = startedAt;
   const write = (): void => {
     if (pending === undefined) return;
-    stream.write(`${label}: ${percent(pending)}, ${pending.text}, ${durationText(now() - startedAt)}\n`);
+    const share = pending.fraction === undefined ? "" : `${percent(pending.fraction)}, `;
+    stream.write(`${label}: ${share}${pending.text}, ${durationText(now() - startedAt)}\n`);
     pending = undefined;
     writtenAt = now();
   };
@@ -69,6 +71,12 @@ function createLines(stream: OutputStream, label: string, startedAt: number, now
   };
 }
 
-function percent({ fraction }: Step): string {
+function barOf({ fraction }: Step): string {
+  if (fraction === undefined) return " ";
+  const full = Math.round(fraction * barWidth);
+  return `${"█".repeat(full)}${"░".repeat(barWidth - full)} ${percent(fraction)}  `;
+}
+
+function percent(fraction: number): string {
   return `${Math.floor(fraction * 100)} %`;
 }

@@ -1,0 +1,85 @@
+import Table from "cli-table3";
+import type { DeskReport } from "./desk-report.ts";
+import type { ExportExactFigures } from "./measure-export-exact.ts";
+import type { ExportSpeedFigures } from "./measure-export-speed.ts";
+import { significant } from "./statistics.ts";
+
+/** What of the speed of the bare copy an export has to reach. */
+const leastRatio = 0.5;
+const mostMb = 400;
+const mostEmptyMs = 100;
+
+const plain = { style: { head: [], border: [] } };
+
+/** Every table of every sink; one that is not exact is a failure. */
+export function exportExactReport(
+  figures: ExportExactFigures,
+): DeskReport & Pick<ExportExactFigures, "seed" | "crashes" | "changes" | "tables"> {
+  const { seed, crashes, changes, tables, rounds, sinks } = figures;
+  const table = new Table({
+    head: ["sink", "dataset", "filled", "held against", "rows", "missing", "too many", "twice", "other"],
+    ...plain,
+  });
+  for (const { sink, dataset, way, against, rows, missing, unexpected, doubled, different } of tables) {
+    table.push([sink, dataset, way, against, rows, missing, unexpected, doubled, different]);
+  }
+  const facts = `seed ${seed}: ${changes} changes in ${rounds} runs to ${sinks.join(", ")}, ${crashes} processes killed`;
+  return {
+    seed,
+    crashes,
+    changes,
+    tables,
+    table: `${table.toString()}\n${facts}`,
+    failures: tables
+      .filter(({ exact }) => !exact)
+      .map(({ sink, dataset, way, examples }) => `${sink} ${dataset}, ${way}: ${examples.join("; ")}`),
+  };
+}
+
+interface Speed {
+  readonly sink: string;
+  readonly rowsPerSecond: number;
+  readonly floorRowsPerSecond: number;
+  readonly ratio: number;
+  readonly peakMb: number;
+}
+
+/** Speeds beside those of bare copies, memory, and what a run costs that finds nothing. */
+export function exportSpeedReport({ speeds, empty }: ExportSpeedFigures): DeskReport & {
+  readonly speeds: readonly Speed[];
+  readonly empty: ExportSpeedFigures["empty"];
+} {
+  const summaries = speeds.map(({ sink, rows, seconds, floorSeconds, peakMb }): Speed => {
+    return {
+      sink,
+      rowsPerSecond: Math.round(rows / seconds),
+      floorRowsPerSecond: Math.round(rows / floorSeconds),
+      ratio: significant(floorSeconds / seconds),
+      peakMb: Math.round(peakMb),
+    };
+  });
+  const table = new Table({ head: ["to", "rows/s", "floor", "its rows/s", "ratio", "peak MB"], ...plain });
+  for (const [index, one] of summaries.entries()) {
+    const { floor = "" } = speeds[index] ?? {};
+    table.push([one.sink, one.rowsPerSecond, floor, one.floorRowsPerSecond, one.ratio, one.peakMb]);
+  }
+  const nothing = new Table({ head: ["nothing new, to", "tables", "ms", "statements"], ...plain });
+  const rounded = empty.map((run) => ({ ...run, ms: significant(run.ms) }));
+  for (const { sink, tables, ms, queries } of rounded) nothing.push([sink, tables, ms, queries]);
+  return {
+    speeds: summaries,
+    empty: rounded,
+    table: `${table.toString()}\n${nothing.toString()}`,
+    failures: [
+      ...summaries
+        .filter(({ ratio }) => !(ratio >= leastRatio))
+        .map((one) => `${one.sink}: ${one.ratio} of the bare copy is less than ${leastRatio}`),
+      ...summaries
+        .filter(({ peakMb }) => peakMb >= mostMb)
+        .map((one) => `${one.sink}: ${one.peakMb} MB are not under ${mostMb}`),
+      ...rounded
+        .filter(({ ms, tables }) => tables === 1 && ms >= mostEmptyMs)
+        .map((one) => `${one.sink}: a run that finds nothing takes ${one.ms} ms`),
+    ],
+  };
+}
