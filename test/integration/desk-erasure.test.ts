@@ -190,6 +190,40 @@ describe("erasing a contact", () => {
     expect(await tablesWith(words)).toEqual([]);
   });
 
+  it("finds short names where they are all that is said, and elsewhere only in signs of which two are a name", async () => {
+    const short = { email: "bo@short.example", name: "Bo" };
+    const opened = await send("POST", "/v1/tickets", {
+      subject: "x",
+      requester: short,
+      tags: ["bo", "bottle"],
+      assignee: "Bo",
+      custom_fields: { who: "bo", what: "bottle" },
+      message: { text: "y" },
+    });
+    const { id, requester } = ticket.parse(opened.json);
+    await send("PATCH", `/v1/tickets/${id}`, { assignee: "kim" });
+    const written = { email: "wang@short.example", name: "王伟" };
+    const made = contact.parse((await send("POST", "/v1/contacts", written)).json);
+    const elsewhere = await send("POST", "/v1/tickets", {
+      subject: "z",
+      requester: { email: "li@short.example" },
+    });
+    const foreign = ticket.parse(elsewhere.json).id;
+    const messages = `/v1/tickets/${foreign}/messages`;
+    await send("POST", messages, { text: "hello", author: { type: "contact", id: made.id } });
+    await send("POST", messages, { text: "王伟先生, the robot is on its way" });
+    await send("POST", messages, { text: "the robot is here" });
+    await send("DELETE", `/v1/contacts/${requester.id}`);
+    await send("DELETE", `/v1/contacts/${made.id}`);
+    const after = ticket.parse((await send("GET", `/v1/tickets/${id}`)).json);
+    expect(after).toMatchObject({ tags: ["bottle"], custom_fields: { what: "bottle" }, assignee: "kim" });
+    expect((await dump()).get("change")).not.toMatch(/"bo"|王伟/i);
+    const texts = pageOf(message)
+      .parse((await send("GET", messages)).json)
+      .data.map(({ text }) => text);
+    expect(texts).toEqual(["[erased]", "[erased]", "the robot is here"]);
+  });
+
   it("is 410 for its id from then on, nobody's identity, and unchanged when it is done again", async () => {
     const made = await send("POST", "/v1/contacts", { email: "brief@example.com", name: "Brief" });
     const { id } = contact.parse(made.json);

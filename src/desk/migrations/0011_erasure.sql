@@ -7,9 +7,17 @@ create table erasure_step (
   name text primary key
 );
 
+-- Whether one of the words is in a text. Short ones, which are in many others, count only as the whole text, or as the whole of a text in JSON; not so those
+-- in signs of which two are a name.
 create function mentions(p_text text, p_words text[]) returns boolean language plpgsql immutable as $$
 begin
-  return exists (select from unnest(p_words) as word where position(word in lower(p_text)) > 0);
+  return exists (
+    select from unnest(p_words) as word
+    where position(word in lower(p_text)) > 0 and (
+      length(word) >= 4 or word ~ '[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]'
+      or lower(p_text) = word or position('"' || word || '"' in lower(p_text)) > 0
+    )
+  );
 end
 $$;
 
@@ -20,7 +28,7 @@ begin
 end
 $$;
 
--- What contacts are called by: names whole and word by word, addresses, ids. Short ones would be found everywhere.
+-- What contacts are called by: names whole and word by word, addresses, ids. Of what is short only what is nothing but letters: a number is anybody's.
 create function words_about(p_contacts bigint[]) returns text[] language plpgsql stable as $$
 begin
   return (
@@ -30,7 +38,7 @@ begin
       union all select lower(i.value) from contact_identity i where i.contact = any (p_contacts)
       union all
       select lower(f.value) from contact c, jsonb_each_text(c.custom_fields) as f where c.id = any (p_contacts) and f.value ~ '[^[:alpha:]].{5}'
-    ) as words where length(word) >= 4
+    ) as words where length(word) >= 4 or word ~ '^[[:alpha:]]{2,3}$'
   );
 end
 $$;
@@ -186,7 +194,7 @@ $$;
 create function erase_answers(p_contacts bigint[], p_tickets bigint[], p_words text[]) returns void language plpgsql as $$
 declare
   -- Not names: what only sounds alike is somebody else's.
-  addresses text[] := array(select word from unnest(p_words) as word where word ~ '[@0-9 ]');
+  addresses text[] := array(select word from unnest(p_words) as word where word ~ '[@0-9 ]' and length(word) >= 4);
   ids text := (select string_agg(id, '|') from (select 'con_' || c as id from unnest(p_contacts) as c union all select 'tkt_' || t from unnest(p_tickets) as t) as named);
 begin
   delete from idempotency where mentions(key, addresses);
