@@ -21,6 +21,7 @@ const fullSettings: Readonly<Record<string, object>> = {
     apiKey: "key",
     webhookSecret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
   },
+  duckdb: { path: "nowhere.duckdb" },
   gorgias: {
     account: "acme",
     auth: { method: "key", email: "agent@acme.example", apiKey: "key" },
@@ -45,8 +46,8 @@ const signs: Readonly<Record<string, RegExp>> = {
   sources: /\b(createWindowedSource|ReadRequest)\b/,
   enrich: /\bEnricher\b/,
   desk: /\b(DeskOperations|EffectReceipt|OperationInput)\b/,
-  check: /\b(CheckResult|createFileSinkConnection)\b/,
-  sink: /\b(SinkWriter|createFileSinkConnection)\b/,
+  check: /\b(CheckResult|create(File|Database)SinkConnection)\b/,
+  sink: /\b(SinkWriter|create(File|Database)SinkConnection)\b/,
 };
 
 /** The suite that a capability is held to. */

@@ -1,6 +1,7 @@
 import type { SinkSuite } from "../../src/sdk/testing/index.ts";
 import { csvSuite } from "./sink-csv.ts";
 import { jsonlSuite } from "./sink-jsonl.ts";
+import { duckdbSuite } from "./sink-duckdb.ts";
 import { httpSuite } from "./sink-http.ts";
 import { parquetBucketSuite, parquetSuite } from "./sink-parquet.ts";
 import { postgresSuite } from "./sink-postgres.ts";
@@ -15,5 +16,6 @@ export const sinkSuites: readonly SinkSuite[] = [
   parquetBucketSuite,
   csvSuite,
   jsonlSuite,
+  duckdbSuite,
   httpSuite,
 ];

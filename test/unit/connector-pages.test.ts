@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import csv from "../../connectors/csv/index.ts";
 import deskbridge from "../../connectors/deskbridge/index.ts";
+import duckdb from "../../connectors/duckdb/index.ts";
 import gorgias from "../../connectors/gorgias/index.ts";
 import { triggers } from "../../connectors/gorgias/webhook.ts";
 import jsonl from "../../connectors/jsonl/index.ts";
@@ -20,7 +21,19 @@ import { settingsOf, withSettings } from "../support/connector-pages.ts";
 const root = join(import.meta.dirname, "../..");
 const pageOf = (name: string): string => join(root, "docs/reference/connectors", `${name}.md`);
 
-const documented = [csv, deskbridge, gorgias, http, jsonl, parquet, postgres, shopify, webhook, zendesk];
+const documented = [
+  csv,
+  deskbridge,
+  duckdb,
+  gorgias,
+  http,
+  jsonl,
+  parquet,
+  postgres,
+  shopify,
+  webhook,
+  zendesk,
+];
 
 describe("the reference page of a connector", () => {
   it.each(documented)("$name has the table of settings that its schema gives", async (definition) => {

@@ -1,7 +1,7 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { AppError } from "../../errors.ts";
 import { isDiskFull } from "./disk-fault.ts";
 
@@ -26,18 +26,23 @@ const memoryMegabytes = 150;
 /** Each takes memory of its own. */
 const mostThreads = 4;
 
+/** The same for all that are open in a process: a database file that is open twice has to be open in the same way. */
+function settings(): Record<string, string> {
+  return {
+    threads: String(Math.min(availableParallelism(), mostThreads)),
+    memory_limit: `${memoryMegabytes}MB`,
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+  };
+}
+
 /** Opens an empty database in a folder, which is made. Loads DuckDB, which is large, so it is opened only where there is something to do. */
 export async function openDuckdb({ folder, signal }: DuckdbRequest): Promise<Duckdb> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   await mkdir(folder, { recursive: true });
   const opened = await guarded(folder, signal, async () => {
-    const instance = await Instance.create(join(folder, "staged.db"), {
-      threads: String(Math.min(availableParallelism(), mostThreads)),
-      memory_limit: `${memoryMegabytes}MB`,
-      temp_directory: join(folder, "overflow"),
-      autoinstall_known_extensions: "false",
-      autoload_known_extensions: "false",
-    });
+    const options = { ...settings(), temp_directory: join(folder, "overflow") };
+    const instance = await Instance.create(join(folder, stagedName), options);
     const connection = await instance.connect();
     // Rows stay there for minutes only: packing them would cost more than it saves.
     await connection.run(
@@ -46,6 +51,45 @@ export async function openDuckdb({ folder, signal }: DuckdbRequest): Promise<Duc
     return { instance, connection };
   });
   return createDuckdb(opened, folder, signal);
+}
+
+/** What the database of `openDuckdb` is called in its folder. */
+export const stagedName = "staged.db";
+
+/**
+ * Opens a database file of the operator's, which is made where it is missing. No other process can open it meanwhile; in this one it may be open several
+ * times, as one database.
+ */
+export async function openDuckdbFile(path: string, signal: AbortSignal): Promise<Duckdb> {
+  const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
+  const folder = dirname(path);
+  await mkdir(folder, { recursive: true });
+  const opened = await guarded(folder, signal, async () => {
+    const instance = await Instance.fromCache(path, settings());
+    const connection = await instance.connect();
+    await connection.run("SET TimeZone = 'UTC'");
+    return { instance, connection };
+  });
+  return createDuckdb(opened, folder, signal);
+}
+
+/** A database that is opened when it is first asked for. */
+export interface LazyDuckdb {
+  readonly open: () => Promise<Duckdb>;
+  /** Closes it where it is open; it can be asked for again. */
+  readonly close: () => Promise<void>;
+}
+
+export function createLazyDuckdb(request: DuckdbRequest): LazyDuckdb {
+  let opened: Promise<Duckdb> | undefined;
+  return {
+    open: () => (opened ??= openDuckdb(request)),
+    close: async () => {
+      const database = await opened?.catch(() => undefined);
+      opened = undefined;
+      database?.close();
+    },
+  };
 }
 
 function createDuckdb(

@@ -3,15 +3,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { AppError } from "../../errors.ts";
-import type { Sink, SinkRequest, SinkTable, SinkWriter } from "../sink.ts";
-import type { Duckdb } from "./duckdb.ts";
-import { openDuckdb } from "./duckdb.ts";
+import type { Sink, SinkRequest, SinkWriter } from "../sink.ts";
+import { createLazyDuckdb } from "./duckdb.ts";
 import type { FormatName } from "./file-format.ts";
 import { fileFormats } from "./file-format.ts";
 import { changedFiles, inspectColumns } from "./held-columns.ts";
 import type { Manifest } from "./manifest.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
-import { newColumns, settleColumns } from "./table-columns.ts";
+import { newColumns, requireKey, requirePartition, settleColumns } from "./table-columns.ts";
 import type { FileFacts, TableFiles } from "./table-files.ts";
 import { manifestName, stagingName, workName } from "./table-files.ts";
 import { finishCommit } from "./table-publish.ts";
@@ -60,7 +59,8 @@ async function openTable(
   const format = fileFormats[options.format];
   await requireOwner(files, request, options.format);
   const begun = (await finishCommit(files)) ?? (await beginTable(options, files, request));
-  requireKey(files, begun, request.table);
+  requireKey(files.place, begun.schema, request.table);
+  requirePartition(request.table, files.place);
   await rm(files.workFolder, { recursive: true, force: true });
   const listed = await files.list();
   if ([...listed.keys()].some((name) => name.startsWith(`${stagingName}/`)))
@@ -68,11 +68,11 @@ async function openTable(
   const manifest = withoutMissing(options, files, begun, listed);
   requireNoOthers(files, begun, listed, format.extension);
   const workFolder = join(files.workFolder, `${request.run}-${randomUUID()}`);
-  const { database, closeDatabase } = lazyDatabase(workFolder, signal);
+  const database = createLazyDuckdb({ folder: workFolder, signal });
   try {
     const changed = changedFiles(manifest, listed);
     const total = manifest.files.length;
-    const held = await inspectColumns({ manifest, files, format, changed, total, database });
+    const held = await inspectColumns({ manifest, files, format, changed, total, database: database.open });
     const columns = settleColumns(held, request, files.place);
     const { now } = options;
     return createTableWriter({
@@ -83,25 +83,12 @@ async function openTable(
       columns,
       workFolder,
       database,
-      closeDatabase,
       now,
     });
   } catch (error) {
-    await closeDatabase();
+    await database.close();
     throw error;
   }
-}
-
-function lazyDatabase(folder: string, signal: AbortSignal) {
-  let opened: Promise<Duckdb> | undefined;
-  return {
-    database: () => (opened ??= openDuckdb({ folder, signal })),
-    closeDatabase: async () => {
-      const database = await opened?.catch(() => undefined);
-      opened = undefined;
-      database?.close();
-    },
-  };
 }
 
 /** Throws `sink_table_foreign` for a folder that has anything in it that this export did not put there. */
@@ -141,14 +128,6 @@ async function beginTable(
   };
   await writeManifest(files, manifest);
   return manifest;
-}
-
-function requireKey({ place }: TableFiles, { schema }: Manifest, { key, day }: SinkTable): void {
-  if (schema.day === day && JSON.stringify(schema.key) === JSON.stringify(key)) return;
-  throw new AppError(
-    "sink_schema_changed",
-    `${place} has the key ${schema.key.join(", ")} and the day ${schema.day}, but ${key.join(", ")} and ${day} are exported`,
-  );
 }
 
 /** Files that somebody took away are taken for meant: `export verify` finds what is missing. */

@@ -34,7 +34,6 @@ export function newColumns(columns: readonly Column[]): FileColumn[] {
 /** Fits what is exported to what is there, by the export's policy. Throws `sink_schema_changed` where it does not fit. */
 export function settleColumns(held: HeldColumns, request: SinkRequest, place: string): SettledColumns {
   const { table, onSchemaChange } = request;
-  requirePartition(table, place);
   const misfits = table.columns.flatMap((column) => misfitOf(held, column) ?? []);
   const refused = misfits.filter(
     ({ name, isRetyped, isMixed }) =>
@@ -84,7 +83,21 @@ function misfitOf(held: HeldColumns, { name, type }: Column): Misfit | undefined
   return held.lacking.has(name) ? { ...fact, reason: "is not in all files" } : undefined;
 }
 
-function requirePartition({ columns, day }: SinkRequest["table"], place: string): void {
+/** A table keeps the key and the day that it began with. */
+export function requireKey(
+  place: string,
+  held: { readonly key: readonly string[]; readonly day: string },
+  { key, day }: SinkRequest["table"],
+): void {
+  if (held.day === day && JSON.stringify(held.key) === JSON.stringify(key)) return;
+  throw new AppError(
+    "sink_schema_changed",
+    `${place} has the key ${held.key.join(", ")} and the day ${held.day}, but ${key.join(", ")} and ${day} are exported`,
+  );
+}
+
+/** The name of the folders' column is taken, unless the column that has it says the same. */
+export function requirePartition({ columns, day }: SinkRequest["table"], place: string): void {
   if (day === partitionColumn || columns.every(({ name }) => name !== partitionColumn)) return;
   const message = `${place}: a column called ${partitionColumn} has to be the one that tells the day`;
   throw new AppError("target_rejected", message);

@@ -2,10 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AppError } from "../../errors.ts";
-import type { Column } from "../../model/dataset.ts";
-import { canonicalTimestamp } from "../csv.ts";
-import { createRowBatch } from "../row-batch.ts";
-import type { Row, RowBatch } from "../row-batch.ts";
+import type { RowBatch } from "../row-batch.ts";
 import type { Sink } from "../sink.ts";
 import type { Duckdb } from "./duckdb.ts";
 import { openDuckdb } from "./duckdb.ts";
@@ -15,7 +12,7 @@ import type { FileSinkOptions } from "./file-sink.ts";
 import { readManifest } from "./manifest.ts";
 import type { Manifest } from "./manifest.ts";
 import { selectPresent } from "./present-rows.ts";
-import { identifier } from "./sql.ts";
+import { canonicalBatch, readableColumns } from "./readable-rows.ts";
 import type { TableFiles } from "./table-files.ts";
 
 type ReadRequest = Parameters<NonNullable<Sink["read"]>>[0];
@@ -82,38 +79,8 @@ async function* readFiles(part: Part): AsyncGenerator<RowBatch> {
   const names = columns.map(({ name }) => name);
   const paths = await files.fetch(part.paths);
   const query = await selectPresent({ db, format, layout, paths, names });
-  const held = new Set(layout.map(({ name }) => name));
-  const values = columns.map((column) =>
-    held.has(column.name) ? readable(column) : `NULL AS ${identifier(column.name)}`,
-  );
-  for await (const rows of db.stream(`SELECT ${values.join(", ")} FROM (${query})`)) {
-    yield createRowBatch(
-      columns,
-      rows.map((row) => canonicalRow(columns, row)),
-    );
+  const values = readableColumns(columns, new Set(layout.map(({ name }) => name)));
+  for await (const rows of db.stream(`SELECT ${values} FROM (${query})`)) {
+    yield canonicalBatch(columns, rows);
   }
-}
-
-function readable({ name, type }: Column): string {
-  const value = identifier(name);
-  if (type === "timestamp") return `strftime(${value}, '%Y-%m-%dT%H:%M:%S.%fZ') AS ${value}`;
-  // The client takes a mark of the encoding off the beginning of any text.
-  if (type === "string") {
-    return `CASE WHEN starts_with(${value}, chr(65279)) THEN chr(65279) || ${value} ELSE ${value} END AS ${value}`;
-  }
-  if (type === "date") return `CAST(${value} AS VARCHAR) AS ${value}`;
-  // Whole numbers of a dataset are exact as doubles.
-  return type === "integer" ? `CAST(${value} AS DOUBLE) AS ${value}` : value;
-}
-
-function canonicalRow(columns: readonly Column[], row: Row): Row {
-  return Object.fromEntries(columns.map((column) => [column.name, canonical(column, row[column.name])]));
-}
-
-function canonical({ type }: Column, value: unknown): unknown {
-  if (value === null || value === undefined) return null;
-  if (typeof value !== "string") return value;
-  if (type === "timestamp") return canonicalTimestamp(value);
-  if (type === "json") return JSON.parse(value) as unknown;
-  return value;
 }

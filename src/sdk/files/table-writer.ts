@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "../sink.ts";
-import type { Duckdb } from "./duckdb.ts";
+import type { LazyDuckdb } from "./duckdb.ts";
 import type { FileFormat } from "./file-format.ts";
 import type { DataFile, Manifest } from "./manifest.ts";
 import { writeManifest } from "./manifest.ts";
@@ -24,8 +24,7 @@ export interface OpenTable {
   /** Of this writer alone; it is not there yet. */
   readonly workFolder: string;
   /** Opened when it is first needed, closed by the writer. */
-  readonly database: () => Promise<Duckdb>;
-  readonly closeDatabase: () => Promise<void>;
+  readonly database: LazyDuckdb;
   readonly now: () => number;
 }
 
@@ -44,7 +43,7 @@ export function createTableWriter(table: OpenTable): SinkWriter {
     table: request.table,
     written: columns.written,
     folder: table.workFolder,
-    database: table.database,
+    database: table.database.open,
   });
   const position = run === null || watermark === null ? undefined : { run, watermark };
   return {
@@ -69,7 +68,7 @@ export function createTableWriter(table: OpenTable): SinkWriter {
     abort: () => staged.clear(),
     close: async () => {
       await staged.clear().catch(() => undefined);
-      await table.closeDatabase().catch(() => undefined);
+      await table.database.close().catch(() => undefined);
       await rm(table.workFolder, { recursive: true, force: true }).catch(() => undefined);
       await files.close().catch(() => undefined);
     },
@@ -113,7 +112,7 @@ async function commitChanges(
     const settled = await staged.settle();
     const present = new Map(state.manifest.files.map((file) => [dayOf(file), file]));
     const merge = await mergeDays({
-      db: await table.database(),
+      db: await table.database.open(),
       files,
       format,
       table: request.table,
