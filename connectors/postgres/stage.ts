@@ -1,4 +1,4 @@
-import { AppError } from "deskbridge/sdk";
+import { AppError, createOneAhead } from "deskbridge/sdk";
 import type { RowChange, SinkTable } from "deskbridge/sdk";
 import { cleanCsv } from "./clean-csv.ts";
 import { definition, listed, quoted } from "./column.ts";
@@ -39,12 +39,6 @@ export async function openStage(session: Session, table: SinkTable): Promise<Sta
 
 function createStage(session: Session): Stage {
   let counts = { upserts: 0, deletes: 0, bytes: 0 };
-  let underWay: Promise<void> | undefined;
-  const settle = async (): Promise<void> => {
-    const last = underWay;
-    underWay = undefined;
-    await last;
-  };
   const send = async ({ kind, batch }: RowChange): Promise<void> => {
     const csv = cleanCsv(batch);
     const into = kind === "upsert" ? stage.rows : stage.keys;
@@ -63,13 +57,9 @@ function createStage(session: Session): Stage {
       bytes: counts.bytes + csv.length,
     };
   };
+  const { put, settle } = createOneAhead(send);
   return {
-    put: async (change) => {
-      await settle();
-      underWay = send(change);
-      // It is waited for by the next call; until then nobody is to take it for a promise that nobody minds.
-      underWay.catch(() => undefined);
-    },
+    put,
     settle,
     clear: async () => {
       await settle().catch(() => undefined);

@@ -1,5 +1,5 @@
-import { AppError, runColumn } from "deskbridge/sdk";
-import type { Column, SinkPosition, SinkRequest, SinkTable, SinkWriter } from "deskbridge/sdk";
+import { foreignTable, runColumn, settleColumns } from "deskbridge/sdk";
+import type { Column, SinkPosition, SinkRequest, SinkWriter } from "deskbridge/sdk";
 import { definition, listed, quoted, sqlTypes } from "./column.ts";
 import { lockRecord, noteNewTable, noteUnfilled, prepareRecords } from "./record.ts";
 import type { ExportRecord } from "./record.ts";
@@ -64,13 +64,11 @@ async function makeTable(
   await noteNewTable(session, schema, table, owner);
 }
 
-function requireOwner(record: ExportRecord | undefined, request: SinkRequest): void {
-  if (record === undefined || record.export === request.export) return;
-  throw new AppError(
-    "sink_table_foreign",
-    `The table ${request.table.name} belongs to the export ${record.export}; ${request.export} does not touch it.`,
-    { details: { table: request.table.name, owner: record.export } },
-  );
+function requireOwner(
+  record: ExportRecord | undefined,
+  request: Pick<SinkRequest, "table" | "export">,
+): void {
+  if (record !== undefined && record.export !== request.export) throw foreignTable(request, record.export);
 }
 
 /** Throws `sink_table_foreign` for a table that this export did not make. */
@@ -79,14 +77,8 @@ export function requireOurs(
   held: ReadonlyMap<string, string>,
   request: Pick<SinkRequest, "table" | "export">,
 ): asserts record is ExportRecord {
-  if (record === undefined || !held.has(runColumn)) {
-    throw new AppError(
-      "sink_table_foreign",
-      `There is a table ${request.table.name} that no export made; it is left as it is.`,
-      { details: { table: request.table.name } },
-    );
-  }
-  requireOwner(record, request as SinkRequest);
+  if (record === undefined || !held.has(runColumn)) throw foreignTable(request);
+  requireOwner(record, request);
 }
 
 interface Held {
@@ -100,68 +92,16 @@ async function settle(
   request: SinkRequest,
   { record, held }: Held,
 ): Promise<OpenTable> {
-  const { table, onSchemaChange } = request;
-  const misfits = table.columns.filter(({ name, type }) => held.get(name) !== sqlTypes[type]);
-  refuse(table, onSchemaChange, misfits, held);
-  if (onSchemaChange === "freeze") {
-    const written = table.columns.filter((column) => !misfits.includes(column));
-    return {
-      position: positionOf(record, written),
-      written,
-      leftOut: misfits.map((one) => leftOut(one, held)),
-    };
-  }
-  if (misfits.length > 0) {
-    const added = misfits.map((column) => `ADD COLUMN ${definition(column)}`);
-    await session.query(`ALTER TABLE ${quoted(schema)}.${quoted(table.name)} ${added.join(", ")}`);
-    await noteUnfilled(
-      session,
-      schema,
-      table.name,
-      misfits.map(({ name }) => name),
-    );
-    return { position: undefined, written: table.columns, leftOut: [] };
-  }
-  return { position: positionOf(record, table.columns), written: table.columns, leftOut: [] };
+  const { table } = request;
+  const { written, missing, leftOut } = settleColumns(request, held, ({ type }) => sqlTypes[type]);
+  if (missing.length === 0) return { position: positionOf(record, written), written, leftOut };
+  const added = missing.map((column) => `ADD COLUMN ${definition(column)}`);
+  await session.query(`ALTER TABLE ${quoted(schema)}.${quoted(table.name)} ${added.join(", ")}`);
+  const names = missing.map(({ name }) => name);
+  await noteUnfilled(session, schema, table.name, names);
+  return { position: undefined, written, leftOut };
 }
 
 function positionOf(record: ExportRecord, written: readonly Column[]): SinkPosition | undefined {
   return written.every(({ name }) => record.filled.includes(name)) ? record.position : undefined;
-}
-
-function leftOut({ name, type }: Column, held: ReadonlyMap<string, string>): SinkWriter["leftOut"][number] {
-  const found = held.get(name);
-  const reason =
-    found === undefined
-      ? "the table does not have it"
-      : `the table has it as ${found}, not ${sqlTypes[type]}`;
-  return { column: name, reason };
-}
-
-// Without its key or its day a row cannot be put in its place. A column of another type was made so by somebody, and may hold something.
-function refuse(
-  table: SinkTable,
-  policy: SinkRequest["onSchemaChange"],
-  misfits: readonly Column[],
-  held: ReadonlyMap<string, string>,
-): void {
-  const needed = misfits.find(({ name }) => table.key.includes(name) || name === table.day);
-  const retyped = misfits.find(({ name }) => held.has(name));
-  const byPolicy = { evolve: retyped, fail: misfits[0], freeze: undefined };
-  const column = needed ?? byPolicy[policy];
-  if (column === undefined) return;
-  const found = held.get(column.name);
-  const words = found === undefined ? "is missing" : `is of type ${found}`;
-  throw new AppError(
-    "sink_schema_changed",
-    `The column ${column.name} of the table ${table.name} ${words}; it is exported as ${sqlTypes[column.type]}.`,
-    {
-      details: {
-        table: table.name,
-        column: column.name,
-        found: found ?? null,
-        expected: sqlTypes[column.type],
-      },
-    },
-  );
 }

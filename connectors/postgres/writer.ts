@@ -1,4 +1,4 @@
-import { AppError } from "deskbridge/sdk";
+import { AppError, overtakenBy } from "deskbridge/sdk";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "deskbridge/sdk";
 import { quoted } from "./column.ts";
 import type { Config } from "./config.ts";
@@ -62,18 +62,12 @@ async function commitStage(
 }
 
 // The lock on the record is held to the end of the transaction, so that two runs cannot both find that it is their turn.
-async function requireTurn(session: Session, schema: string, { table, run }: SinkRequest): Promise<void> {
-  const record = await lockRecord(session, schema, table.name);
+async function requireTurn(session: Session, schema: string, request: SinkRequest): Promise<void> {
+  const record = await lockRecord(session, schema, request.table.name);
   if (record === undefined) {
-    throw new AppError(
-      "sink_table_foreign",
-      `The record of the table ${table.name} was taken away during the run.`,
-    );
+    const message = `The record of the table ${request.table.name} was taken away during the run.`;
+    throw new AppError("sink_table_foreign", message);
   }
   const last = record.position?.run ?? 0;
-  if (last <= run) return;
-  throw new AppError(
-    "lease_lost",
-    `Run ${last} has written to the table ${table.name} meanwhile; run ${run} has been overtaken.`,
-  );
+  if (last > request.run) throw overtakenBy(last, request);
 }
