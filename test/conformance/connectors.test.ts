@@ -15,6 +15,7 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 /** Settings with which a connector offers all that it can. A new connector adds its own. */
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
+  clickhouse: { url: "http://127.0.0.1:9" },
   csv: { path: "nowhere" },
   deskbridge: {
     url: "http://127.0.0.1:9",

@@ -1,14 +1,11 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { lockFile, writableCache } from "./cache.ts";
 
 const run = promisify(execFile);
-const clone = join(import.meta.dirname, "../..");
 
 /** A redis-server program and what has to be set for it to find its libraries. */
 export interface RedisBinary {
@@ -24,7 +21,7 @@ export async function findRedis(): Promise<RedisBinary> {
   if (await works({ program: "redis-server", env: {} })) return { program: "redis-server", env: {} };
   const cache = writableCache();
   const folder = join(cache, `redis-${systemName()}`);
-  const unlock = await lock(join(cache, "redis.lock"));
+  const unlock = await lockFile(join(cache, "redis.lock"));
   try {
     const unpacked = unpackedRedis(folder);
     if (await works(unpacked)) return unpacked;
@@ -59,32 +56,6 @@ function systemName(): string {
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
   const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, "m").exec(release)?.[1] ?? "unknown";
   return `${value("ID")}-${value("VERSION_ID")}-${process.arch}`;
-}
-
-function writableCache(): string {
-  const ours = join(clone, ".cache");
-  try {
-    mkdirSync(ours, { recursive: true });
-    accessSync(ours, constants.W_OK);
-    return ours;
-  } catch {
-    const other = join(tmpdir(), `deskbridge-cache-${process.getuid?.() ?? 0}`);
-    mkdirSync(other, { recursive: true, mode: 0o700 });
-    return other;
-  }
-}
-
-/** Held by the kernel for this process, so that one which dies leaves nothing behind. */
-async function lock(file: string): Promise<() => void> {
-  const database = new DatabaseSync(file, { timeout: 0 });
-  for (;;) {
-    try {
-      database.exec("BEGIN EXCLUSIVE");
-      return () => database.close();
-    } catch {
-      await delay(100);
-    }
-  }
 }
 
 /** Downloads redis-server and those of its dependencies that the system lacks, and unpacks them into the folder. */

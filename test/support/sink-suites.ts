@@ -1,4 +1,5 @@
 import type { SinkSuite } from "../../src/sdk/testing/index.ts";
+import { clickhouseSuite } from "./sink-clickhouse.ts";
 import { csvSuite } from "./sink-csv.ts";
 import { jsonlSuite } from "./sink-jsonl.ts";
 import { duckdbSuite } from "./sink-duckdb.ts";
@@ -12,6 +13,7 @@ import { postgresSuite } from "./sink-postgres.ts";
  */
 export const sinkSuites: readonly SinkSuite[] = [
   postgresSuite,
+  clickhouseSuite,
   parquetSuite,
   parquetBucketSuite,
   csvSuite,
