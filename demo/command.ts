@@ -54,7 +54,10 @@ function createCommand({ stdout, stderr }: CliSurroundings): Command {
       "which day is played (default: the first that the database has not seen)",
       parseSeed,
     )
-    .option("--data <dir>", "keep the data here (default: a temporary folder, removed at the end)")
+    .option(
+      "--data <dir>",
+      "keep the data here (default: data, or a temporary folder where data holds somebody's own)",
+    )
     .option("--port <number>", "where it answers; 0 takes a free port", parsePort, 0)
     .addHelpText(
       "after",

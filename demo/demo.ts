@@ -3,12 +3,13 @@ import { printLine } from "../src/cli/context.ts";
 import { createProgress } from "../src/cli/progress.ts";
 import type { Day } from "./day/day.ts";
 import { createDay } from "./day/day.ts";
-import { answerTickets } from "./desk/agents.ts";
 import { createSupportApi } from "./desk/support-api.ts";
-import type { Outcome } from "./outcome.ts";
+import type { Evening } from "./evening.ts";
+import { endDay } from "./evening.ts";
 import { playOut } from "./outcome.ts";
 import type { Tally } from "./report/tally.ts";
 import { tallyDifferences } from "./report/tally.ts";
+import { formatReasons, reasonQuery } from "./report/warehouse-query.ts";
 import { formatTickets } from "./report/ticket-table.ts";
 import type { Stage } from "./stage.ts";
 import { openStage, shopConnection } from "./stage.ts";
@@ -41,11 +42,15 @@ export async function runDemo(options: DemoOptions, surroundings: CliSurrounding
       createProgress(surroundings.stderr, "the day", Date.now),
       options.signal,
     );
-    const replied = await answerTickets(outcome.tickets, createSupportApi(stage.url, stage.apiKey));
+    const evening = await endDay(stage, outcome.tickets, options.signal);
     const seconds = Math.round((performance.now() - startedAt) / 100) / 10;
-    const tally = { ...outcome.tally, replied, seconds };
-    const faults = [...tallyDifferences(day.expected, tally), ...outcome.faults];
-    report(surroundings, outcome, tally, faults);
+    const { replied, exported } = evening;
+    const tally = { ...outcome.tally, replied, exported, seconds };
+    const faults = [...tallyDifferences(day.expected, tally), ...outcome.faults, ...evening.faults];
+    printLine(surroundings, `${formatTickets(outcome.tickets)}\n`);
+    reportEvening(surroundings, stage, evening);
+    report(surroundings, tally, faults);
+    if (stage.kept !== undefined) printLine(surroundings, goOn(stage.kept, options.dataDir));
     if (options.json) printLine(surroundings, JSON.stringify(tally));
     if (!options.once) {
       announce(surroundings, stage);
@@ -73,14 +78,13 @@ async function chooseDay(stage: Stage, seed: number | undefined): Promise<Day> {
   }
 }
 
-function report(
-  surroundings: CliSurroundings,
-  { tickets }: Outcome,
-  tally: Tally,
-  faults: readonly string[],
-): void {
-  printLine(surroundings, formatTickets(tickets));
-  printLine(surroundings, "");
+function reportEvening(surroundings: CliSurroundings, { lake }: Stage, { exported, reasons }: Evening): void {
+  const query = reasonQuery(lake).replace(/^/gm, "  ");
+  printLine(surroundings, `${exported} rows went to Parquet. What DuckDB finds there:\n\n${query}\n`);
+  printLine(surroundings, `${formatReasons(reasons)}\n`);
+}
+
+function report(surroundings: CliSurroundings, tally: Tally, faults: readonly string[]): void {
   printLine(
     surroundings,
     `${tally.sent} webhooks sent: ${tally.accepted} taken, ${tally.duplicates} known already, ${tally.rejected} refused.`,
@@ -93,6 +97,16 @@ function report(
   surroundings.stderr.write(
     `This is not what the day implies:\n${faults.map((fault) => `  ${fault}\n`).join("")}`,
   );
+}
+
+function goOn(kept: string, named: string | undefined): string {
+  const data = named === undefined ? "" : ` --data ${named}`;
+  return [
+    "",
+    `All of it stays in ${kept}. To go on with it:`,
+    `  npm run -s deskbridge -- export run nightly${data}   out to a warehouse of your own, config/deskbridge.yaml says where`,
+    `  npm start${data === "" ? "" : ` --${data}`}`,
+  ].join("\n");
 }
 
 function announce(surroundings: CliSurroundings, { url, apiKeyText, logFile }: Stage): void {

@@ -13,7 +13,7 @@ import { shopConnection, shopDomain } from "./stage.ts";
 
 /** What came of a day: the figures, the tickets, and what is other than it should be. */
 export interface Outcome {
-  readonly tally: Omit<Tally, "replied" | "seconds">;
+  readonly tally: Omit<Tally, "replied" | "exported" | "seconds">;
   readonly tickets: readonly DeskTicket[];
   readonly faults: readonly string[];
 }

@@ -30,6 +30,10 @@ export interface Stage {
   /** How a reader of the terminal writes the key without seeing it. */
   readonly apiKeyText: string;
   readonly logFile: string;
+  /** The folder of the Parquet files. */
+  readonly lake: string;
+  /** Where everything is still when it is closed; undefined when it is removed then. */
+  readonly kept: string | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -58,9 +62,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     closers.push(shop.close);
     const clientSecret = randomBytes(24).toString("hex");
     const apiKey = options.variables["DESKBRIDGE_API_KEY"] || `demo-${randomBytes(24).toString("hex")}`;
+    // Beside the warehouse that the usual configuration names: the two exports have nothing to do with each other.
+    const lake = join(dataDir.path, "demo-warehouse");
     const variables = {
       ...options.variables,
       ...demoVariables(shop, clientSecret),
+      DEMO_LAKE: lake,
       DESKBRIDGE_API_KEY: apiKey,
     };
     const logFile = join(dataDir.path, "deskbridge.log");
@@ -81,7 +88,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     });
     closers.push(app.close);
     const apiKeyText = await keyText(options, dataDir, apiKey);
-    return { app, url: app.url ?? "", shop, clientSecret, apiKey, apiKeyText, logFile, close };
+    const url = app.url ?? "";
+    const kept = dataDir.isKept ? dataDir.path : undefined;
+    return { app, url, shop, clientSecret, apiKey, apiKeyText, logFile, lake, kept, close };
   } catch (error) {
     await close();
     throw error;

@@ -14,10 +14,12 @@ export interface Tally {
   readonly replied: number;
   readonly dead: number;
   readonly pending: number;
+  /** Rows that the warehouse was given. */
+  readonly exported: number;
   readonly seconds: number;
 }
 
-type Count = Exclude<keyof Tally, "seconds">;
+type Count = Exclude<keyof Tally, "exported" | "seconds">;
 
 /** Tickets, and the messages that were appended to them after the first. */
 export function countTickets(

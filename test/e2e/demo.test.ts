@@ -1,4 +1,8 @@
-import { readdir } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { createDay } from "../../demo/day/day.ts";
 import { impliedTally } from "../../demo/report/tally.ts";
@@ -13,15 +17,40 @@ const lastLine = ({ stdout }: DemoProcess): unknown =>
   JSON.parse(stdout().trimEnd().split("\n").at(-1) ?? "");
 
 let temporary: Awaited<ReturnType<typeof temporaryDataDir>>;
+let elsewhere: typeof temporary;
+/** Where the demo is started: a folder with data of somebody's own. */
+let home: string;
 beforeEach(async () => {
-  temporary = await temporaryDataDir();
+  [temporary, elsewhere] = [await temporaryDataDir(), await temporaryDataDir()];
+  home = elsewhere.path;
+  await mkdir(join(home, "data"));
+  await writeFile(join(home, "data", "mine"), "");
 });
-afterEach(() => temporary.remove());
+afterEach(async () => {
+  expect(await readdir(join(home, "data"))).toEqual(["mine"]);
+  await temporary.remove();
+  await elsewhere.remove();
+});
 
 /** What a demo left behind in the place for temporary files. */
 const left = (): Promise<string[]> => readdir(temporary.path);
-const demo = (words: readonly string[], variables: Readonly<Record<string, string>> = {}): DemoProcess =>
-  startDemo(words, { TMPDIR: temporary.path, ...variables });
+const demo = (
+  words: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+  cwd = home,
+): DemoProcess => startDemo(words, { TMPDIR: temporary.path, ...variables }, cwd);
+
+async function countRows(files: string): Promise<number> {
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  try {
+    const text = `select count(*)::integer as rows from read_parquet('${files}')`;
+    return Number((await connection.runAndReadAll(text)).getRowObjects()[0]?.["rows"]);
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
 
 describe("the demo", () => {
   it("ends 0 with the figures that its day implies as its last line, and leaves nothing behind", async () => {
@@ -30,8 +59,38 @@ describe("the demo", () => {
     expect(await process.ended).toBe(0);
     expect(lastLine(process)).toEqual({
       ...impliedTally(day.expected),
+      exported: expect.any(Number) as number,
       seconds: expect.any(Number) as number,
     });
+    expect(process.stdout()).toMatch(/^REASON +TICKETS +ANSWERED +SOLVED +MEDIAN FIRST REPLY$/m);
+    expect(process.stdout()).toMatch(/^parcel did not arrive +█+/m);
+    expect(await left()).toEqual([]);
+  });
+
+  it("leaves its data where the command line looks for them, if nobody else has any there; they can be exported and read", async () => {
+    const folder = await temporaryDataDir();
+    onTestFinished(folder.remove);
+    const process = demo(["--once", "--json"], {}, folder.path);
+    expect(await process.ended).toBe(0);
+    const { ticketsOpened } = lastLine(process) as { readonly ticketsOpened: number };
+
+    const root = resolve(import.meta.dirname, "../..");
+    const config = join(root, "config/deskbridge.yaml");
+    const words = [join(root, "src/main.ts"), "export", "run", "nightly", "--json", "--config", config];
+    const run = async (): Promise<unknown> => {
+      const { stdout } = await promisify(execFile)(globalThis.process.execPath, words, { cwd: folder.path });
+      return JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+    };
+    expect(await run()).toMatchObject({
+      state: "done",
+      datasets: { tickets: { inserted: ticketsOpened }, messages: { deleted: 0 } },
+      watermark: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+    });
+    expect(await run()).toMatchObject({ state: "done", rows: 0 });
+    const files = join(folder.path, "data/warehouse/tickets/**/*.parquet");
+    expect(await countRows(files)).toBe(ticketsOpened);
+    // Another day comes to the first one.
+    expect(await demo(["--once"], {}, folder.path).ended).toBe(0);
     expect(await left()).toEqual([]);
   });
 

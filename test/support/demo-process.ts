@@ -17,12 +17,14 @@ export interface DemoProcess {
 
 const program = resolve(import.meta.dirname, "../../demo/main.ts");
 
-/** Starts the demo with these arguments. It gets these variables only, besides `PATH` and `HOME`. */
+/** Starts the demo with these arguments, in this folder. It gets these variables only, besides `PATH` and `HOME`. */
 export function startDemo(
   words: readonly string[],
-  variables: Readonly<Record<string, string>> = {},
+  variables: Readonly<Record<string, string>>,
+  cwd: string,
 ): DemoProcess {
   const child = spawn(process.execPath, [program, ...words], {
+    cwd,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -12,9 +12,17 @@ const goodDemo = {
   rejected: 3,
   ticketsOpened: 9,
   messagesAppended: 2,
+  replied: 7,
   dead: 0,
   pending: 0,
+  exported: 40,
   seconds: 4,
+};
+const goodExport = {
+  rows: 40,
+  datasets: { tickets: { rows: 9 } },
+  seconds: 1,
+  watermark: "2026-11-27T13:00:00.000Z",
 };
 
 interface Scenario {
@@ -26,6 +34,7 @@ interface Scenario {
   /** Exit code of the test run. */
   readonly test?: number;
   readonly demo?: object;
+  readonly exported?: object;
 }
 
 const folders: string[] = [];
@@ -34,7 +43,9 @@ afterEach(async () => {
 });
 
 // Runs the script in a folder where `npm` only plays what is given.
-async function play({ check = 0, install = 0, report = passed, test = 0, demo = goodDemo }: Scenario) {
+async function play(scenario: Scenario) {
+  const { check = 0, install = 0, report = passed, test = 0, demo = goodDemo } = scenario;
+  const { exported = goodExport } = scenario;
   const folder = await mkdtemp(join(tmpdir(), "ci-run-"));
   folders.push(folder);
   await mkdir(join(folder, ".ci"));
@@ -42,6 +53,7 @@ async function play({ check = 0, install = 0, report = passed, test = 0, demo = 
   await cp(script, join(folder, ".ci/run"));
   await writeFile(join(folder, "report.json"), JSON.stringify(report));
   await writeFile(join(folder, "demo.json"), `live progress\n${JSON.stringify(demo)}\n`);
+  await writeFile(join(folder, "export.json"), `${JSON.stringify(exported)}\n`);
   await writeFile(
     join(folder, "bin/npm"),
     `#!/usr/bin/env bash
@@ -50,6 +62,7 @@ case "$*" in
   "run check") exit ${check} ;;
   test*) for word in "$@"; do case "$word" in --outputFile.json=*) target="\${word#*=}" ;; esac; done
     ${report === null ? ":" : 'cp report.json "$target"'}; exit ${test} ;;
+  *"export run"*) cat export.json ;;
   *demo*) cat demo.json ;;
 esac
 `,
@@ -99,6 +112,8 @@ describe(".ci/run", () => {
     ["the install fails", { install: 1 }, "0 passed, 1 failed"],
     ["the demo leaves an event behind", { demo: { ...goodDemo, pending: 1 } }, "120 passed, 1 failed"],
     ["the demo tells no figures", { demo: {} }, "120 passed, 1 failed"],
+    ["the demo exports nothing", { demo: { ...goodDemo, exported: 0 } }, "120 passed, 1 failed"],
+    ["the export has no rows", { exported: { ...goodExport, rows: 0 } }, "120 passed, 1 failed"],
   ])("ends with the totals and fails when %s", async (_name, scenario, last) => {
     const result = await play(scenario);
     expect(result.last).toBe(last);
