@@ -3,6 +3,7 @@ import { createApi } from "./api.ts";
 import { checkAccount } from "./check.ts";
 import { callsByPlan, config } from "./config.ts";
 import { createContacts } from "./contact.ts";
+import { createDatasetSource } from "./datasets.ts";
 import { createOrderPlaces } from "./order.ts";
 import { createTicketSource } from "./source-tickets.ts";
 import { createTicketActions } from "./ticket-actions.ts";
@@ -35,6 +36,7 @@ export default defineConnector({
         idempotency: { kind: "lookup", lagSeconds: settings.lookupLagSeconds },
         operations: { ...createTicketOperations(tickets), ...contacts.operations, ...orders.operations },
       },
+      datasets: createDatasetSource({ api, settings, now: context.now }),
       sources: { tickets: createTicketSource(api, context.now) },
       check: (signal) => checkAccount(api, settings, context.now, signal),
       rateLimit: { calls: callsByPlan[settings.plan], perSeconds: 60 },

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, createWindowedSource, isoTime } from "deskbridge/sdk";
+import { createWindowedSource, isoTime } from "deskbridge/sdk";
 import type {
   EventInput,
   HttpRequest,
@@ -10,6 +9,7 @@ import type {
 } from "deskbridge/sdk";
 import { z } from "zod";
 import type { ZendeskApi } from "./api.ts";
+import { askPatiently } from "./export.ts";
 import { toCanonicalStatus } from "./ticket.ts";
 import { changeEvents, ticketEvent, toldTicket } from "./ticket-event.ts";
 
@@ -27,8 +27,6 @@ const page = z.object({
 
 /** What happened longer than this before a ticket's last change is not told again: the ledger may have forgotten that it knew. */
 const recentMs = 7 * 24 * 3600 * 1000;
-/** A pause up to this long is waited out here: the export takes ten requests a minute. */
-const longestPauseMs = 65_000;
 
 /** Tickets by the vendor's incremental export, which only admins may read. What webhooks dropped comes to light here, all but messages. */
 export function createTicketSource(api: ZendeskApi, now: () => number): Source {
@@ -56,24 +54,12 @@ async function fetchPage(api: ZendeskApi, { from, after, signal }: WindowRequest
     metric_sets: metrics,
     after_cursor: next,
     end_of_stream: isLast,
-  } = await askPatiently(api, request);
+  } = await askPatiently(api, request, page);
   const solvedAt = new Map(metrics.map((one) => [String(one.ticket_id), one.solved_at ?? undefined]));
   const records = tickets
     .map((ticket) => recordOf(ticket, solvedAt.get(ticket.id), api.address))
     .toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
   return isLast || typeof next !== "string" ? { records } : { records, after: next };
-}
-
-async function askPatiently(api: ZendeskApi, request: HttpRequest): Promise<z.output<typeof page>> {
-  try {
-    return await api.ask(request, page);
-  } catch (error) {
-    const pauseMs =
-      error instanceof AppError && error.code === "target_rate_limited" ? error.retryAfterMs : undefined;
-    if (pauseMs === undefined || pauseMs > longestPauseMs) throw error;
-    await sleep(pauseMs, undefined, request.signal === undefined ? {} : { signal: request.signal });
-    return api.ask(request, page);
-  }
 }
 
 // The export goes by a time of its own, which moves with changes of the system's as well; `updated_at` does not.

@@ -26,6 +26,8 @@ export * from "./rate-headers.ts";
 export { canonicalTimestamp, cutCsv } from "./csv.ts";
 export type { CsvCut } from "./csv.ts";
 export * from "./row-batch.ts";
+export { rowChanges } from "./row-changes.ts";
+export type { FoundRows } from "./row-changes.ts";
 export * from "./signature.ts";
 export * from "./sink-columns.ts";
 export { runColumn } from "./sink.ts";

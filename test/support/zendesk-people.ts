@@ -1,4 +1,5 @@
 import type { StubAnswer, StubCall, StubPart } from "./zendesk-stub.ts";
+import { vendorTime } from "./zendesk-ticket.ts";
 
 export interface StubUser {
   readonly id: number;
@@ -8,6 +9,11 @@ export interface StubUser {
   externalId: string | undefined;
   fields: Record<string, unknown>;
   isSuspended?: boolean;
+  isDeleted?: boolean;
+  role?: string;
+  /** In milliseconds since the epoch. */
+  createdAt?: number;
+  updatedAt?: number;
 }
 
 interface UserWrite {
@@ -26,6 +32,8 @@ export interface People {
   readonly find: (id: number) => StubUser | undefined;
   /** Users that searches do not show yet. */
   readonly unindexed: Set<number>;
+  /** What an agent does to a user at a time; a user who is not there is made. */
+  readonly sets: (facts: Partial<StubUser> & { readonly email: string }, at: number) => StubUser;
 }
 
 /** The users of the account: found by search, told apart by address and external id, never by number. */
@@ -90,6 +98,11 @@ export function createPeople(newId: () => number): People {
   const answer: StubPart = (call) => {
     const route = `${call.method} ${call.path}`;
     if (route === "GET /api/v2/users/search") return search(call);
+    if (route === "GET /api/v2/users/show_many") {
+      const ids = (call.query.get("ids") ?? "").split(",").map(Number);
+      const found = users.filter(({ id, isDeleted }) => ids.includes(id) && isDeleted !== true);
+      return { status: 200, body: { users: found.map(shown), count: found.length } };
+    }
     if (route === "POST /api/v2/users/create_or_update") return upsert(call);
     const [, id] = /^PUT \/api\/v2\/users\/(\d+)$/.exec(route) ?? [];
     if (id === undefined) return undefined;
@@ -104,6 +117,11 @@ export function createPeople(newId: () => number): People {
     answer,
     unindexed,
     find: (id) => users.find((user) => user.id === id),
+    sets: (facts, at) => {
+      const user =
+        users.find(({ email }) => same(email, facts.email)) ?? make({ name: "Ada", createdAt: at });
+      return Object.assign(user, facts, { updatedAt: at });
+    },
     byEmail: (email, name) => users.find((user) => same(user.email, email)) ?? make({ email, name }),
   };
 }
@@ -112,7 +130,19 @@ export function invalid(details: Readonly<Record<string, unknown>>): StubAnswer 
   return { status: 422, body: { error: "RecordInvalid", description: "Record validation errors", details } };
 }
 
-function shown({ id, name, email, phone, externalId, fields, isSuspended }: StubUser): object {
+/** The user as the vendor shows them. */
+export function shown(user: StubUser): object {
+  const {
+    id,
+    name,
+    email,
+    phone,
+    externalId,
+    fields,
+    isSuspended,
+    createdAt = 0,
+    updatedAt = createdAt,
+  } = user;
   return {
     id,
     name,
@@ -120,7 +150,10 @@ function shown({ id, name, email, phone, externalId, fields, isSuspended }: Stub
     phone: phone ?? null,
     external_id: externalId ?? null,
     user_fields: fields,
-    role: "end-user",
+    role: user.role ?? "end-user",
+    active: user.isDeleted !== true,
+    created_at: vendorTime(createdAt),
+    updated_at: vendorTime(updatedAt),
     suspended: isSuspended === true,
   };
 }

@@ -4,7 +4,7 @@ import type { StubRequest, StubServer } from "./http-server.ts";
 import type { FaultPlan } from "./vendor-faults.ts";
 import type { ZendeskContract } from "./zendesk-contract.ts";
 import { createPeople } from "./zendesk-people.ts";
-import type { StubUser } from "./zendesk-people.ts";
+import type { People, StubUser } from "./zendesk-people.ts";
 import { createTicketDesk } from "./zendesk-tickets.ts";
 import type { TicketDesk } from "./zendesk-tickets.ts";
 
@@ -41,6 +41,7 @@ interface ZendeskStubOptions {
 /** A Zendesk account over real HTTP, as far as its own description tells how it behaves. */
 export interface ZendeskStub extends StubServer, TicketDesk {
   readonly users: StubUser[];
+  readonly setUser: People["sets"];
   /** Users that searches by address or number do not show yet. */
   readonly unindexed: Set<number>;
   /** Every call so far, refused ones too. */
@@ -112,6 +113,7 @@ export async function openZendeskStub(options: ZendeskStubOptions = {}): Promise
   }, options.faults);
   return Object.assign(stub, server, desk, {
     users: people.users,
+    setUser: people.sets,
     unindexed: people.unindexed,
     calls,
     violations,

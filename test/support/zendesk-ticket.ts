@@ -31,6 +31,9 @@ export interface StubTicket {
   updatedAt: number;
   solvedAt?: number;
   isDeleted?: boolean;
+  reopens?: number;
+  assigneeId?: number;
+  rating?: { readonly score: string; readonly comment: string };
 }
 
 /** What a request says about a ticket. */
@@ -69,11 +72,19 @@ export function shownTicket(ticket: StubTicket, address: string): Record<string,
     priority: priority ?? null,
     requester_id: requesterId,
     submitter_id: requesterId,
+    ...(ticket.assigneeId === undefined ? {} : { assignee_id: ticket.assigneeId }),
+    satisfaction_rating: ticket.rating ?? { score: "unoffered" },
     tags: [...tags],
     custom_fields: [...fields].map(([field, value]) => ({ id: field, value })),
     created_at: vendorTime(ticket.createdAt),
     updated_at: vendorTime(ticket.updatedAt),
-    via: { channel: "api", source: { from: {}, to: {}, rel: null } },
+    via: {
+      channel: "api",
+      source:
+        ticket.followUpOf === undefined
+          ? { from: {}, to: {}, rel: null }
+          : { from: { ticket_id: ticket.followUpOf }, to: {}, rel: "follow_up" },
+    },
   };
 }
 

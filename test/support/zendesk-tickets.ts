@@ -64,7 +64,7 @@ export function createTicketDesk(parts: DeskParts): TicketDesk {
   >();
   const updates = new Map<number, number[]>();
   const { records, answer: answerRecords } = createOrderRecords(newId, now);
-  const answerExport = createExport(tickets, parts);
+  const answerExport = createExport({ ...parts, tickets, users: people.users });
   const apply = (ticket: StubTicket, write: TicketWrite, via?: object) =>
     applyWrite(ticket, write, { newId, now: now(), agentId, ...(via === undefined ? {} : { via }) });
 
