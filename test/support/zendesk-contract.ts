@@ -83,6 +83,9 @@ function correct(schemas: Record<string, unknown>): void {
     for (const property of ["email", "phone"])
       Object.assign(user.properties[property] ?? {}, { nullable: true });
   }
+  // Exports list tickets that were deleted too.
+  const status = ticket.properties["status"] as { readonly enum: string[] };
+  status.enum.push("deleted");
   ticket.properties["priority"] = { enum: ["urgent", "high", "normal", "low", null] };
 }
 

@@ -1,5 +1,9 @@
 import { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
+import { AppError } from "../../errors.ts";
+import type { FeedPosition } from "../change.ts";
+import { isBehind } from "../change.ts";
 import type { DaysPlace, FiguresPlace, FiguresState } from "../dataset-place.ts";
 import type { DayPart, GroupDays } from "../metric-day-row.ts";
 import { dayColumns, formatDays } from "../metric-day-row.ts";
@@ -61,33 +65,46 @@ export async function readFigures(pool: Pool, request: FiguresRequest): Promise<
 type OpenRead = NonNullable<FiguresPlace["read"]>;
 
 const stateText = `
-select f.batch, floor(date_part('epoch', clock_timestamp()) / 86400)::integer as day,
-  floor(date_part('epoch', clock_timestamp()) * 1000)::bigint as "asOf",
-  exists (select from change where (tx, id) > (f.tx, f.id) and ${settled}) as behind
-from metric_fold f`;
+select f.tx, f.id, f.batch, coalesce(c.tx, 0) as "endTx", coalesce(c.id, 0) as "endId",
+  floor(date_part('epoch', clock_timestamp()) / 86400)::integer as day,
+  floor(date_part('epoch', clock_timestamp()) * 1000)::bigint as "asOf"
+from metric_fold f left join lateral (
+  select tx, id from change where ${settled} order by tx desc, id desc limit 1
+) c on true`;
 
-const foldBatch = 5000;
-
-/** The state of the figures, with everything folded that had happened when it was asked for. */
-async function beginFigures(pool: Pool): Promise<OpenRead> {
-  let state = await readState(pool);
-  const { asOf } = state;
-  if (state.behind) {
-    await foldMetrics(pool, foldBatch, true);
-    state = await readState(pool);
-  }
-  return { until: { batch: state.batch, day: state.day }, asOf, phase: 0, code: -1, key: "" };
-}
-
-interface StateRow extends FiguresState {
+interface StateRow extends FeedPosition, FiguresState {
+  readonly endTx: number;
+  readonly endId: number;
   readonly asOf: number;
-  readonly behind: boolean;
 }
 
 async function readState(pool: Pool): Promise<StateRow> {
   const query = { name: "desk-figures-state", text: stateText };
   const { rows } = await guarded(() => pool.query<StateRow>(query));
-  return rows[0] ?? { batch: 0, day: 0, asOf: 0, behind: false };
+  return rows[0] ?? { tx: 0, id: 0, batch: 0, endTx: 0, endId: 0, day: 0, asOf: 0 };
+}
+
+const foldBatch = 5000;
+/** How long a read may take part in adding up what nobody has yet, in milliseconds. */
+const foldMs = 15_000;
+/** How long it leaves another process to it before it looks again. */
+const foldPauseMs = 50;
+
+/** The state of the figures once everything is in them that had happened when it was asked for; throws `ledger_unavailable` where that takes too long. */
+async function beginFigures(pool: Pool): Promise<OpenRead> {
+  const deadline = performance.now() + foldMs;
+  let state = await readState(pool);
+  const { asOf, endTx: tx, endId: id } = state;
+  while (isBehind(state, { tx, id })) {
+    if (performance.now() > deadline) {
+      const message = "the figures by day are still being added up; ask again shortly";
+      throw new AppError("ledger_unavailable", message, { retryAfterMs: foldMs });
+    }
+    const folded = await foldMetrics(pool, foldBatch, deadline);
+    if (folded === 0) await sleep(foldPauseMs);
+    state = await readState(pool);
+  }
+  return { until: { batch: state.batch, day: state.day }, asOf, phase: 0, code: -1, key: "" };
 }
 
 /** Groups at a time; those of a page are among them. */

@@ -21,10 +21,8 @@ export interface FactsRow {
   readonly folded: string | null;
 }
 
-/** Only one process folds at a time; the others find nothing to do, or wait. */
-const lockName = "hashtextextended('deskbridge metrics', 0)";
-const lockText = `select pg_try_advisory_xact_lock(${lockName}) as mine`;
-const waitText = `select true as mine from (select pg_advisory_xact_lock(${lockName})) as locked`;
+/** Only one process folds at a time; the others find nothing to do. */
+const lockText = "select pg_try_advisory_xact_lock(hashtextextended('deskbridge metrics', 0)) as mine";
 
 // Not beyond the oldest transaction that is still running: what it writes would be left out.
 const touchedText = `
@@ -66,28 +64,24 @@ on conflict (ticket) do update set facts = excluded.facts`;
 const dropText = "delete from metric_folded where ticket = any ($1)";
 
 /**
- * Folds changes into the sums, `batch` changes a transaction, until there are none left; returns how many tickets were folded. Where another process is
- * at it, there is nothing to do, unless the caller `waits` until all is folded that had happened before.
+ * Folds changes into the sums, `batch` changes a transaction, until there are none left or the time is up, by the clock of `performance.now()`; returns
+ * how many tickets were folded. Where another process is at it, there is nothing to do.
  */
-export async function foldMetrics(pool: Pool, batch: number, waits = false): Promise<number> {
+export async function foldMetrics(pool: Pool, batch: number, deadline = Infinity): Promise<number> {
   let folded = 0;
   for (;;) {
-    const { tickets, more } = await guarded(() => foldBatch(pool, batch, waits));
+    const { tickets, more } = await guarded(() => foldBatch(pool, batch));
     folded += tickets;
-    if (!more) return folded;
+    if (!more || performance.now() > deadline) return folded;
   }
 }
 
-async function foldBatch(
-  pool: Pool,
-  batch: number,
-  waits: boolean,
-): Promise<{ tickets: number; more: boolean }> {
+async function foldBatch(pool: Pool, batch: number): Promise<{ tickets: number; more: boolean }> {
   const client = await pool.connect();
   let failed = true;
   try {
     await client.query("begin isolation level repeatable read");
-    const outcome = await foldIn(client, batch, waits);
+    const outcome = await foldIn(client, batch);
     await client.query("commit");
     failed = false;
     return outcome;
@@ -96,12 +90,8 @@ async function foldBatch(
   }
 }
 
-async function foldIn(
-  client: PoolClient,
-  batch: number,
-  waits: boolean,
-): Promise<{ tickets: number; more: boolean }> {
-  const lock = await client.query<{ mine: boolean }>(waits ? waitText : lockText);
+async function foldIn(client: PoolClient, batch: number): Promise<{ tickets: number; more: boolean }> {
+  const lock = await client.query<{ mine: boolean }>(lockText);
   if (lock.rows[0]?.mine !== true) return { tickets: 0, more: false };
   const position = await client.query<FoldPosition & { readonly batch: number }>(
     "select tx, id, batch + 1 as batch from metric_fold",

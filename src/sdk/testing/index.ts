@@ -1,5 +1,6 @@
 export * from "./conformance.ts";
 export * from "./context.ts";
+export * from "./dataset-source.ts";
 export * from "./desk.ts";
 export * from "./desk-proxy.ts";
 export * from "./effect-memory.ts";
