@@ -4,6 +4,7 @@ import { checkAccount } from "./check.ts";
 import { addressOf, config } from "./config.ts";
 import { createContactOperation } from "./contact.ts";
 import { createCustomers } from "./customer.ts";
+import { createDatasetSource } from "./datasets.ts";
 import { createTicketActions } from "./ticket-actions.ts";
 import { createTicketSource } from "./source-tickets.ts";
 import { createWebhook } from "./webhook.ts";
@@ -29,6 +30,7 @@ export default defineConnector({
         },
       },
       ...(webhook === undefined ? {} : { webhook: createWebhook(settings, webhook) }),
+      datasets: createDatasetSource({ api, settings, now: context.now }),
       sources: { tickets: createTicketSource(settings, api, context.now) },
       rateLimit: {
         calls: settings.auth.method === "key" ? 40 : 80,

@@ -84,43 +84,64 @@ function scoreOf({ satisfaction_rating: rating }: ExportedTicket): number | null
   return scores[rating?.score ?? ""] ?? null;
 }
 
+function isDone(status: string): boolean {
+  return status === "solved" || status === "closed";
+}
+
+/** Custom fields that have a value, by the names that the connection gives them, else by their ids. */
+function fieldsOf({ custom_fields: fields }: ExportedTicket, { customFields }: Config): Row {
+  const names = new Map(Object.entries(customFields).map(([name, id]) => [String(id), name]));
+  const there = (fields ?? []).filter(({ value }) => value !== null && value !== undefined);
+  return Object.fromEntries(there.map(({ id, value }) => [names.get(id) ?? id, value]));
+}
+
+function viaOf({ via }: ExportedTicket): {
+  readonly channel: string | null;
+  readonly follow_up_of: string | null;
+} {
+  const { channel, source } = via ?? {};
+  return {
+    channel: channel === null || channel === undefined ? null : String(channel),
+    follow_up_of: source?.rel === "follow_up" ? (source.from?.ticket_id ?? null) : null,
+  };
+}
+
+function ratingOf(ticket: ExportedTicket): Row {
+  const score = scoreOf(ticket);
+  const comment = score === null ? null : filled(ticket.satisfaction_rating?.comment);
+  return { csat_score: score, csat_comment: comment, csat_at: null };
+}
+
 /** Null for a ticket that was deleted. */
 export function ticketRow(
   ticket: ExportedTicket,
   metrics: MetricSet | undefined,
-  { customFields }: Config,
+  settings: Config,
 ): Row | null {
   const status = toCanonicalStatus(ticket.status);
   if (status === undefined) return null;
-  const names = new Map(Object.entries(customFields).map(([name, id]) => [String(id), name]));
-  const fields = (ticket.custom_fields ?? []).filter(({ value }) => value !== null && value !== undefined);
-  const named = Object.fromEntries(fields.map(({ id, value }) => [names.get(id) ?? id, value]));
-  const { reason } = named;
-  const score = scoreOf(ticket);
-  const { channel, source } = ticket.via ?? {};
-  const isDone = status === "solved" || status === "closed";
+  const fields = fieldsOf(ticket, settings);
+  const { reason } = fields;
+  const externalId = filled(ticket.external_id);
+  const tags = ticket.tags ?? [];
   return {
     id: ticket.id,
     number: ticket.id,
     subject: filled(ticket.subject),
     status,
     priority: filled(ticket.priority),
-    channel: channel === null || channel === undefined ? null : String(channel),
     requester_id: ticket.requester_id ?? null,
     assignee: ticket.assignee_id ?? null,
-    tags: ticket.tags ?? [],
-    custom_fields: named,
-    refs:
-      filled(ticket.external_id) === null ? [] : [{ source: "external_id", external_id: ticket.external_id }],
-    reason: (typeof reason === "string" ? filled(reason) : null) ?? ticket.tags?.[0] ?? null,
-    csat_score: score,
-    csat_comment: score === null ? null : filled(ticket.satisfaction_rating?.comment),
-    csat_at: null,
-    follow_up_of: source?.rel === "follow_up" ? (source.from?.ticket_id ?? null) : null,
+    tags,
+    custom_fields: fields,
+    refs: externalId === null ? [] : [{ source: "external_id", external_id: externalId }],
+    reason: (typeof reason === "string" ? filled(reason) : null) ?? tags[0] ?? null,
+    ...ratingOf(ticket),
+    ...viaOf(ticket),
     merged_into: null,
     created_at: time(ticket.created_at),
     updated_at: time(ticket.updated_at),
-    closed_at: isDone ? time(metrics?.solved_at ?? ticket.updated_at) : null,
+    closed_at: isDone(status) ? time(metrics?.solved_at ?? ticket.updated_at) : null,
   };
 }
 
@@ -128,29 +149,32 @@ const seconds = (value: number | null | undefined): number | null =>
   value === null || value === undefined ? null : Math.round(value * 60);
 
 /** Durations come in whole minutes, and without the times at which they ended. */
+function durationsOf(name: string, value: z.output<typeof minutes>): Row {
+  return {
+    [`${name}_seconds`]: seconds(value?.calendar),
+    [`${name}_business_seconds`]: seconds(value?.business),
+  };
+}
+
+/** Null for a ticket that was deleted. */
 export function metricRow(ticket: ExportedTicket, metrics: MetricSet | undefined): Row | null {
   const status = toCanonicalStatus(ticket.status);
   if (status === undefined) return null;
-  const isDone = status === "solved" || status === "closed";
-  const { reply_time_in_minutes: reply, first_resolution_time_in_minutes: first } = metrics ?? {};
-  const full = isDone ? metrics?.full_resolution_time_in_minutes : undefined;
   const { replies, reopens } = metrics ?? {};
   const isKnown = typeof replies === "number" && typeof reopens === "number";
+  const isSolved = isDone(status);
   return {
     ticket_id: ticket.id,
     ticket_created_at: time(ticket.created_at),
     first_reply_at: null,
-    first_reply_seconds: seconds(reply?.calendar),
-    first_reply_business_seconds: seconds(reply?.business),
+    ...durationsOf("first_reply", metrics?.reply_time_in_minutes),
     first_resolved_at: null,
-    first_resolution_seconds: seconds(first?.calendar),
-    first_resolution_business_seconds: seconds(first?.business),
-    resolved_at: isDone ? time(metrics?.solved_at) : null,
-    full_resolution_seconds: seconds(full?.calendar),
-    full_resolution_business_seconds: seconds(full?.business),
+    ...durationsOf("first_resolution", metrics?.first_resolution_time_in_minutes),
+    resolved_at: isSolved ? time(metrics?.solved_at) : null,
+    ...durationsOf("full_resolution", isSolved ? metrics?.full_resolution_time_in_minutes : null),
     replies: replies ?? null,
     reopens: reopens ?? null,
-    one_touch: isKnown ? isDone && reopens === 0 && replies <= 1 : null,
+    one_touch: isKnown ? isSolved && reopens === 0 && replies <= 1 : null,
     csat_score: scoreOf(ticket),
   };
 }

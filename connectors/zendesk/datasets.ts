@@ -22,8 +22,6 @@ interface Parts {
   readonly now: () => number;
 }
 
-type Read = (parts: Parts, request: DatasetRequest) => AsyncIterable<DatasetPage>;
-
 /** The vendor's incremental exports, which only admins may read: ten requests a minute, of a thousand rows each. */
 export function createDatasetSource(parts: Parts): DatasetSource {
   const readers = {

@@ -18,6 +18,7 @@ export function answerCustomers(call: GorgiasCall): GorgiasAnswer {
   if (method !== "PUT") return refuse(405, "Method not allowed");
   if (addressTaken(state, body, customer)) return refuse(409, "Customer with this channel already exists");
   changeCustomer(customer, body);
+  customer.updated_datetime = state.timestamp();
   return { status: 202, body: customer };
 }
 
@@ -33,8 +34,11 @@ export function createCustomer(
   state: GorgiasState,
   { email, name, external_id, channels }: Json,
 ): StubCustomer {
+  const time = state.timestamp();
   const customer: StubCustomer = {
     id: state.newId(),
+    created_datetime: time,
+    updated_datetime: time,
     email: text(email),
     name: text(name),
     external_id: text(external_id),
@@ -46,7 +50,7 @@ export function createCustomer(
 }
 
 function listCustomers(call: GorgiasCall): GorgiasAnswer {
-  const { query, state } = call;
+  const { query, state, behaviour } = call;
   const [email, externalId] = [query.get("email"), query.get("external_id")];
   const [type, address] = [query.get("channel_type"), query.get("channel_address")];
   const rows = [...state.customers.values()].filter(
@@ -55,7 +59,8 @@ function listCustomers(call: GorgiasCall): GorgiasAnswer {
       (externalId === null || one.external_id === externalId) &&
       (type === null || hasAddress(one, type, address)),
   );
-  return pageOf(call, rows, (one) => String(one.id).padStart(9, "0"));
+  const isByChange = behaviour.ordersCustomers && query.get("order_by") === "updated_datetime:desc";
+  return pageOf(call, rows, (one) => (isByChange ? one.updated_datetime : String(one.id).padStart(9, "0")));
 }
 
 // Gorgias replaces the list of channels with the one that is sent.

@@ -5,6 +5,8 @@ export interface StubCustomer {
   name: string | null;
   external_id: string | null;
   channels: { type: string; address: string; preferred: boolean }[];
+  readonly created_datetime: string;
+  updated_datetime: string;
 }
 
 export interface StubMessage {
@@ -68,6 +70,8 @@ export interface GorgiasBehaviour {
   listLagMs: number;
   /** False: the list of tickets takes no notice of `external_id`. */
   filtersByExternalId: boolean;
+  /** False: the list of customers takes no notice of `order_by`. */
+  ordersCustomers: boolean;
   /** The value of `authorization` that is let in; any unless told. */
   credential: string | undefined;
 }

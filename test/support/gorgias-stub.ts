@@ -4,7 +4,7 @@ import type { GorgiasAnswer, Json } from "./gorgias-answer.ts";
 import { answerCustomers, createCustomer } from "./gorgias-customers.ts";
 import { createGorgiasState } from "./gorgias-state.ts";
 import type { GorgiasBehaviour, GorgiasState, StubMessage, StubTicket } from "./gorgias-state.ts";
-import { answerTickets } from "./gorgias-tickets.ts";
+import { answerTickets, listMessages } from "./gorgias-tickets.ts";
 import { openStubServer } from "./http-server.ts";
 import type { StubRequest, StubServer } from "./http-server.ts";
 import type { FaultPlan } from "./vendor-faults.ts";
@@ -52,6 +52,7 @@ export async function openGorgiasStub({
     pageSize: 100,
     listLagMs: 0,
     filtersByExternalId: true,
+    ordersCustomers: true,
     credential: undefined,
     ...given,
   };
@@ -128,6 +129,8 @@ function answer(request: StubRequest, state: GorgiasState, behaviour: GorgiasBeh
       return answerTickets(call);
     case "customers":
       return answerCustomers(call);
+    case "messages":
+      return listMessages(call);
     case "account":
       return { status: 200, body: { id: 1, domain: "acme" } };
     case "integrations":

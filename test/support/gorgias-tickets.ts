@@ -38,6 +38,24 @@ function listTickets(call: GorgiasCall): GorgiasAnswer {
     : page;
 }
 
+/** All messages of the account, newest first. */
+export function listMessages(call: GorgiasCall): GorgiasAnswer {
+  const { state, query, method } = call;
+  if (method !== "GET") return refuse(405, "Method not allowed");
+  const ticketId = query.get("ticket_id");
+  const rows = [...state.tickets.values()]
+    .filter(({ id }) => ticketId === null || String(id) === ticketId)
+    .flatMap(({ id, customer, messages }) =>
+      messages.map(({ shownAt: _shownAt, ...one }) => ({
+        ...one,
+        ticket_id: id,
+        attachments: [],
+        sender: one.from_agent ? { id: 1, name: "Kim", email: "kim@example.com" } : customer,
+      })),
+    );
+  return pageOf(call, rows, (one) => one.created_datetime);
+}
+
 function shown({ messages, ...ticket }: StubTicket): Json {
   return { ...ticket, messages_count: messages.length };
 }
