@@ -33,8 +33,9 @@ export const partitionColumn = "day";
 
 const run = identifier(runColumn);
 const isoFormat = "'%Y-%m-%dT%H:%M:%S.%fZ'";
+// A buffer for each of many files at a time: by DuckDB's usual size a few of them are all the memory that there is.
 const csvOptions = `header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '',
-  allow_quoted_nulls = false, compression = 'gzip', union_by_name = true, hive_partitioning = false, filename = '_file', sample_size = 1`;
+  allow_quoted_nulls = false, compression = 'gzip', union_by_name = true, hive_partitioning = false, filename = '_file', sample_size = 1, buffer_size = ${4 * 1024 ** 2}`;
 const jsonOptions =
   "format = 'newline_delimited', compression = 'gzip', hive_partitioning = false, filename = '_file'";
 
