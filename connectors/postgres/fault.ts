@@ -61,3 +61,9 @@ function networkFault(code: string | undefined): AppError {
     `PostgreSQL ${words} (${code ?? "no code"}).`,
   );
 }
+
+/** The SQLSTATE of an error that `toFault` made. */
+export function stateOf(error: unknown): string | undefined {
+  const state = error instanceof AppError ? error.details["state"] : undefined;
+  return typeof state === "string" ? state : undefined;
+}

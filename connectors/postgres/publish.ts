@@ -1,6 +1,7 @@
 import { runColumn } from "deskbridge/sdk";
 import type { Column, CommitRequest, SinkRequest } from "deskbridge/sdk";
 import { listed, quoted } from "./column.ts";
+import { stateOf } from "./fault.ts";
 import type { Session } from "./session.ts";
 import { stage } from "./stage.ts";
 import type { Stage } from "./stage.ts";
@@ -71,8 +72,7 @@ async function putRows(
   try {
     return await upsert(session, statement);
   } catch (error) {
-    const state = (error as { details?: { state?: unknown } }).details?.state;
-    if (typeof state !== "string" || !twice.test(state)) throw error;
+    if (!twice.test(stateOf(error) ?? "")) throw error;
     await session.query("ROLLBACK TO SAVEPOINT before_rows");
     const key = listed(target.request.table.key);
     await session.query(

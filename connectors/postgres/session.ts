@@ -9,7 +9,11 @@ import { toFault } from "./fault.ts";
 /** One connection, used by one writer or reader at a time. Its faults are errors of the catalogue; after an abort, the signal's own reason. */
 export interface Session {
   readonly query: <R extends object>(text: string, values?: readonly unknown[]) => Promise<readonly R[]>;
-  /** Runs the statements in one transaction; all of them are undone when it throws. */
+  /** Begins the transaction that `transaction` then ends; does nothing where it has begun. */
+  readonly begin: () => Promise<void>;
+  /** Undoes what was begun. */
+  readonly rollback: () => Promise<void>;
+  /** Runs the statements in one transaction; all of it is undone when one throws. */
   readonly transaction: <T>(run: () => Promise<T>) => Promise<T>;
   /** Sends CSV to a `COPY … FROM STDIN` and gives back how many rows were taken. */
   readonly copyIn: (text: string, csv: Buffer) => Promise<number>;
@@ -86,20 +90,10 @@ function createSession(
 ): Omit<Session, "close"> {
   const query: Session["query"] = <R extends object>(text: string, values: readonly unknown[] = []) =>
     guarded(async () => (await client.query<R>(text, [...values])).rows);
+  const turn = createTurn(client, query);
   return {
     query,
-    transaction: async (run) => {
-      await query("BEGIN");
-      try {
-        const result = await run();
-        await query("COMMIT");
-        return result;
-      } catch (error) {
-        // Where the connection is gone there is nothing to undo.
-        await client.query("ROLLBACK").catch(() => undefined);
-        throw error;
-      }
-    },
+    ...turn,
     copyIn: (text, csv) =>
       guarded(async () => {
         const copy = client.query(copyFrom(text));
@@ -117,6 +111,39 @@ function createSession(
       } finally {
         // The driver waits with its timeout for a call that a copy never makes, and a process for the timeout.
         copy.callback?.();
+      }
+    },
+  };
+}
+
+/** The transactions of a session, one at a time. */
+function createTurn(
+  client: pg.Client,
+  query: Session["query"],
+): Pick<Session, "begin" | "rollback" | "transaction"> {
+  let hasBegun = false;
+  const begin = async (): Promise<void> => {
+    if (!hasBegun) await query("BEGIN");
+    hasBegun = true;
+  };
+  const rollback = async (): Promise<void> => {
+    // Where the connection is gone there is nothing to undo.
+    if (hasBegun) await client.query("ROLLBACK").catch(() => undefined);
+    hasBegun = false;
+  };
+  return {
+    begin,
+    rollback,
+    transaction: async (run) => {
+      await begin();
+      try {
+        const result = await run();
+        await query("COMMIT");
+        hasBegun = false;
+        return result;
+      } catch (error) {
+        await rollback();
+        throw error;
       }
     },
   };

@@ -1,8 +1,10 @@
-import { AppError, createOneAhead } from "deskbridge/sdk";
+import { createOneAhead } from "deskbridge/sdk";
 import type { RowChange, SinkTable } from "deskbridge/sdk";
 import { cleanCsv } from "./clean-csv.ts";
-import { definition, listed, quoted } from "./column.ts";
+import { definition, quoted } from "./column.ts";
+import { copyRows } from "./copy-rows.ts";
 import type { Session } from "./session.ts";
+import type { Straight } from "./straight.ts";
 
 /** Temporary tables of the session: rows to be put, and keys to be taken away, numbered in the order in which they came. */
 export const stage = {
@@ -15,15 +17,17 @@ export const stage = {
 export interface Stage {
   /** Sends a change on its way; resolves when the one before it has been taken, so that reading and writing go on side by side. */
   readonly put: (change: RowChange) => Promise<void>;
-  /** Resolves when everything has been taken; throws what went wrong. */
+  /** Resolves when everything has been taken; throws what went wrong, until it is cleared. */
   readonly settle: () => Promise<void>;
+  /** Notes that rows are gone which it was given, so that nothing is committed without them. */
+  readonly fail: (error: unknown) => void;
   /** Empties it; also what could not be taken is forgotten. */
   readonly clear: () => Promise<void>;
   readonly staged: () => { readonly upserts: number; readonly deletes: number; readonly bytes: number };
 }
 
 /** Makes the temporary tables. They go with the session. */
-export async function openStage(session: Session, table: SinkTable): Promise<Stage> {
+export async function openStage(session: Session, table: SinkTable, straight: Straight): Promise<Stage> {
   const order = quoted(stage.order);
   await session.query(`CREATE TEMPORARY SEQUENCE ${order}`);
   const numbered = `${order} bigint NOT NULL DEFAULT nextval('pg_temp.${stage.order}')`;
@@ -34,35 +38,49 @@ export async function openStage(session: Session, table: SinkTable): Promise<Sta
   await session.query(
     `CREATE TEMPORARY TABLE _deskbridge_keys (${keys.map(definition).join(", ")}, ${numbered})`,
   );
-  return createStage(session);
+  return createStage(session, straight);
 }
 
-function createStage(session: Session): Stage {
+function createStage(session: Session, straight: Straight): Stage {
   let counts = { upserts: 0, deletes: 0, bytes: 0 };
   const send = async ({ kind, batch }: RowChange): Promise<void> => {
     const csv = cleanCsv(batch);
-    const into = kind === "upsert" ? stage.rows : stage.keys;
-    const columns = listed(batch.columns.map(({ name }) => name));
-    const taken = await session.copyIn(
-      `COPY ${into} (${columns}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')`,
-      csv,
-    );
-    // An end that the server saw where there was none would lose rows without a word.
-    if (taken !== batch.count) {
-      throw new AppError("target_protocol", `PostgreSQL took ${taken} of ${batch.count} rows.`);
+    const isStaged = counts.upserts + counts.deletes > 0;
+    if (kind === "upsert" && !isStaged && (await straight.take(batch, csv))) {
+      counts = { ...counts, bytes: counts.bytes + csv.length };
+      return;
     }
+    await copyRows(session, kind === "upsert" ? stage.rows : stage.keys, batch, csv);
     counts = {
-      upserts: counts.upserts + (kind === "upsert" ? taken : 0),
-      deletes: counts.deletes + (kind === "delete" ? taken : 0),
+      upserts: counts.upserts + (kind === "upsert" ? batch.count : 0),
+      deletes: counts.deletes + (kind === "delete" ? batch.count : 0),
       bytes: counts.bytes + csv.length,
     };
   };
-  const { put, settle } = createOneAhead(send);
+  let failure: { readonly error: unknown } | undefined;
+  const fail = (error: unknown): void => {
+    failure ??= { error };
+  };
+  const ahead = createOneAhead(async (change: RowChange) => {
+    try {
+      if (failure === undefined) await send(change);
+    } catch (error) {
+      fail(error);
+      throw error;
+    }
+  });
   return {
-    put,
-    settle,
+    put: ahead.put,
+    fail,
+    settle: async () => {
+      await ahead.settle();
+      if (failure !== undefined) throw failure.error;
+    },
     clear: async () => {
-      await settle().catch(() => undefined);
+      await ahead.settle().catch(() => undefined);
+      failure = undefined;
+      await session.rollback();
+      straight.ended();
       await session.query(`TRUNCATE ${stage.rows}, ${stage.keys}`);
       counts = { upserts: 0, deletes: 0, bytes: 0 };
     },

@@ -4,6 +4,7 @@ import { definition, listed, quoted, sqlTypes } from "./column.ts";
 import { lockRecord, noteNewTable, noteUnfilled, prepareRecords } from "./record.ts";
 import type { ExportRecord } from "./record.ts";
 import type { Session } from "./session.ts";
+import { isEmptyTable, runDefault } from "./straight.ts";
 
 /** A table that is ready to be written to. */
 export interface OpenTable {
@@ -11,6 +12,8 @@ export interface OpenTable {
   /** The columns that are written. */
   readonly written: readonly Column[];
   readonly leftOut: SinkWriter["leftOut"];
+  /** Whether it has no row, so that those of a first load can be copied straight into it. */
+  readonly isEmpty: boolean;
 }
 
 /** Makes the table where it is missing, or holds the one that is there against what is exported. Nothing is changed when it throws. */
@@ -23,10 +26,16 @@ export async function openTable(session: Session, schema: string, request: SinkR
     if (held === undefined) {
       requireOwner(record, request);
       await makeTable(session, schema, request);
-      return { position: undefined, written: table.columns, leftOut: [] };
+      return { position: undefined, written: table.columns, leftOut: [], isEmpty: true };
     }
     requireOurs(record, held, request);
-    return await settle(session, schema, request, { record, held });
+    const settled = await settle(session, schema, request, { record, held });
+    // A table that stands somewhere may be large, and its rows are there.
+    const isNew = settled.position === undefined;
+    return {
+      ...settled,
+      isEmpty: isNew && (await isEmptyTable(session, `${quoted(schema)}.${quoted(table.name)}`)),
+    };
   });
 }
 
@@ -57,7 +66,7 @@ async function makeTable(
   { table, export: owner }: SinkRequest,
 ): Promise<void> {
   const name = `${quoted(schema)}.${quoted(table.name)}`;
-  const columns = [...table.columns.map(definition), `${quoted(runColumn)} bigint NOT NULL`];
+  const columns = [...table.columns.map(definition), `${quoted(runColumn)} bigint NOT NULL ${runDefault}`];
   await session.query(`CREATE TABLE ${name} (${columns.join(", ")}, PRIMARY KEY (${listed(table.key)}))`);
   // Where the key begins with the day, the key's index does.
   if (table.key[0] !== table.day) await session.query(`CREATE INDEX ON ${name} (${quoted(table.day)})`);
@@ -91,7 +100,7 @@ async function settle(
   schema: string,
   request: SinkRequest,
   { record, held }: Held,
-): Promise<OpenTable> {
+): Promise<Omit<OpenTable, "isEmpty">> {
   const { table } = request;
   const { written, missing, leftOut } = settleColumns(request, held, ({ type }) => sqlTypes[type]);
   if (missing.length === 0) return { position: positionOf(record, written), written, leftOut };

@@ -8,27 +8,32 @@ import { lockRecord, noteCommit } from "./record.ts";
 import { openSession } from "./session.ts";
 import type { Session } from "./session.ts";
 import { openStage } from "./stage.ts";
+import { createStraight } from "./straight.ts";
+import type { Straight } from "./straight.ts";
 import type { Stage } from "./stage.ts";
 import { openTable } from "./table.ts";
 
 /**
  * Opens a table for one run: rows are copied into a temporary table, and a commit merges them into the real one together with the record of where it stands, in
- * one transaction. Whether a commit whose connection broke took effect is told by that record, which the next `open` reads.
+ * one transaction. Those of a first load go straight into the table, in that same transaction. Whether a commit whose connection broke took effect is told by that record, which the next `open` reads.
  */
 export async function openWriter(config: Config, request: SinkRequest): Promise<SinkWriter> {
   const session = await openSession(config, request.signal);
   try {
-    const { written, ...table } = await openTable(session, config.schema, request);
-    const stage = await openStage(session, request.table);
-    const target = { table: `${quoted(config.schema)}.${quoted(request.table.name)}`, request, written };
+    const open = await openTable(session, config.schema, request);
+    const table = `${quoted(config.schema)}.${quoted(request.table.name)}`;
+    const straight = createStraight(session, table, open, request.run);
+    const stage = await openStage(session, request.table, straight);
+    const target = { table, request, written: open.written };
     return {
-      ...table,
       keepsPosition: true,
+      position: open.position,
+      leftOut: open.leftOut,
       write: async (change) => {
         request.signal.throwIfAborted();
         await stage.put(change);
       },
-      commit: (commit) => commitStage(session, stage, target, config.schema, commit),
+      commit: (commit) => commitStage(session, { stage, straight, target }, config.schema, commit),
       abort: () => stage.clear(),
       close: () => session.close(),
     };
@@ -38,27 +43,39 @@ export async function openWriter(config: Config, request: SinkRequest): Promise<
   }
 }
 
+interface Chunk {
+  readonly stage: Stage;
+  readonly straight: Straight;
+  readonly target: Target;
+}
+
 async function commitStage(
   session: Session,
-  stage: Stage,
-  target: Target,
+  { stage, straight, target }: Chunk,
   schema: string,
   commit: CommitRequest,
 ): Promise<CommitReceipt> {
   const { request, written } = target;
   await stage.settle();
   const staged = stage.staged();
-  const published = await session.transaction(async () => {
-    await requireTurn(session, schema, request);
-    const counts = await publish(session, target, staged, commit);
-    await noteCommit(session, schema, request.table.name, {
-      position: { run: request.run, watermark: commit.watermark },
-      filled: written.map(({ name }) => name),
+  try {
+    const published = await session.transaction(async () => {
+      await requireTurn(session, schema, request);
+      const counts = await publish(session, target, staged, commit);
+      await noteCommit(session, schema, request.table.name, {
+        position: { run: request.run, watermark: commit.watermark },
+        filled: written.map(({ name }) => name),
+      });
+      return { ...counts, inserted: counts.inserted + straight.rows() };
     });
-    return counts;
-  });
-  await stage.clear();
-  return { ...published, bytes: staged.bytes };
+    straight.ended();
+    await stage.clear();
+    return { ...published, bytes: staged.bytes };
+  } catch (error) {
+    // Staged rows are still there; those that were in the transaction are not.
+    if (straight.rows() > 0) stage.fail(error);
+    throw error;
+  }
 }
 
 // The lock on the record is held to the end of the transaction, so that two runs cannot both find that it is their turn.

@@ -166,13 +166,30 @@ describe("what PostgreSQL refuses", () => {
 
   it("is a table that somebody has locked for too long, to be tried again", async () => {
     const writer = await openWriter({}, { lockTimeoutSeconds: 1 });
+    await writer.write(upsert(valuesTable, valuesRow("first")));
+    await writer.write(upsert(valuesTable, valuesRow("first")));
+    await writer.commit({ watermark: "0" });
     await writer.write(upsert(valuesTable, valuesRow("a")));
     await client.query("BEGIN");
     await client.query(`LOCK TABLE ${valuesTable.name}`);
     await expect(writer.commit({ watermark: "1" })).rejects.toMatchObject({ code: "target_unavailable" });
     await client.query("ROLLBACK");
     await writer.commit({ watermark: "1" });
-    expect(await ids()).toEqual(["a"]);
+    expect(await ids()).toEqual(["a", "first"]);
+  });
+
+  it("is not committed without the rows that went with a transaction", async () => {
+    const writer = await openWriter({}, { lockTimeoutSeconds: 1 });
+    await client.query("BEGIN");
+    await client.query("LOCK TABLE _deskbridge_exports");
+    await writer.write(upsert(valuesTable, valuesRow("a")));
+    await expect(writer.commit({ watermark: "1" })).rejects.toMatchObject({ code: "target_unavailable" });
+    await client.query("ROLLBACK");
+    await expect(writer.commit({ watermark: "1" })).rejects.toMatchObject({ code: "target_unavailable" });
+    await writer.abort();
+    await writer.write(upsert(valuesTable, valuesRow("b")));
+    await writer.commit({ watermark: "2" });
+    expect(await ids()).toEqual(["b"]);
   });
 
   it("is a statement that takes too long", async () => {
@@ -253,4 +270,21 @@ it("a deletion that comes before and after a row in one commit leaves what came 
   await first.write(gone(valuesTable, { id: "b" }, { id: "b" }));
   expect(await first.commit({ watermark: "2" })).toMatchObject({ inserted: 1, updated: 1, deleted: 1 });
   expect(await ids()).toEqual(["a", "c"]);
+});
+
+it("rows of a first load go straight into the table until a key comes twice; then the later row wins all the same", async () => {
+  const writer = await openWriter({ run: 3 });
+  await writer.write(upsert(valuesTable, valuesRow("a"), valuesRow("b")));
+  await writer.write(upsert(valuesTable, valuesRow("b", { text: "2nd" }), valuesRow("c", { text: "1st" })));
+  await writer.write(upsert(valuesTable, valuesRow("c", { text: "2nd" }), valuesRow("d")));
+  expect(await writer.commit({ watermark: "1" })).toMatchObject({ inserted: 4, updated: 1, deleted: 0 });
+  const { rows } = await client.query(
+    `SELECT id, text, _deskbridge_run FROM ${valuesTable.name} ORDER BY id`,
+  );
+  expect(rows).toEqual([
+    { id: "a", text: null, _deskbridge_run: "3" },
+    { id: "b", text: "2nd", _deskbridge_run: "3" },
+    { id: "c", text: "2nd", _deskbridge_run: "3" },
+    { id: "d", text: null, _deskbridge_run: "3" },
+  ]);
 });
