@@ -4,7 +4,7 @@ import { createApp } from "../src/app.ts";
 import { registryOf } from "../src/cli/context.ts";
 import type { ExportTable } from "../src/config/config.ts";
 import { readEnvironment } from "../src/config/environment.ts";
-import { exportOf } from "../src/export/exporter.ts";
+import { exportNamed } from "../src/export/export-named.ts";
 import { sinkOf } from "../src/export/table-run.ts";
 import type { Engine } from "../src/jobs/engine.ts";
 import { bruteQueries, bruteRows } from "./desk-brute-force.ts";
@@ -47,7 +47,9 @@ export async function compareExports(options: ComparisonOptions): Promise<readon
   try {
     const findings: TableFinding[] = [];
     const [first] = sinks;
-    for (const table of first === undefined ? [] : exportOf(app.engine, first.export).tables) {
+    for (const table of first === undefined
+      ? []
+      : exportNamed(app.engine.setup().config, first.export).tables) {
       const account = await bruteAccount(desk, table);
       for (const sink of sinks) findings.push(...(await checkSink(app.engine, sink, table, account)));
       note(`${table.table.dataset}: ${findings.at(-1)?.rows ?? 0} rows in each of ${sinks.length} sinks`);
@@ -92,7 +94,7 @@ async function checkSink(
 }
 
 function rowsIn(engine: Engine, name: string, { table }: ExportTable) {
-  const { to } = exportOf(engine, name);
+  const { to } = exportNamed(engine.setup().config, name);
   const sink = sinkOf(engine, to);
   if (sink.read === undefined) throw new Error(`the warehouse ${to} cannot be read`);
   return sink.read({ table, export: name, signal: new AbortController().signal });

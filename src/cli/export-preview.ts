@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { Argument } from "commander";
 import type { Config, ExportTable } from "../config/config.ts";
 import { AppError } from "../errors.ts";
+import { exportNamed } from "../export/export-named.ts";
 import { datasetSourceOf } from "../export/table-run.ts";
 import { createTransform } from "../export/transform.ts";
 import { datasetCatalogue } from "../model/dataset-catalogue.ts";
@@ -13,7 +14,7 @@ import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine } from "./context.ts";
 import { previewText } from "./export-preview-text.ts";
 import type { ExportVisit } from "./export-visit.ts";
-import { exportNamed, loadExports, withConnections } from "./export-visit.ts";
+import { loadExports, withConnections } from "./export-visit.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { createPaint } from "./table.ts";
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Config, ExportConfig } from "../config/config.ts";
 import { runExport } from "../export/exporter.ts";
+import { exportNamed } from "../export/export-named.ts";
 import type { ExportResult } from "../export/exporter.ts";
 import type { ExportMode } from "../ledger/exports.ts";
 import { addCommonOptions, addJsonOption } from "./argument.ts";
@@ -11,7 +12,7 @@ import { addDayOptions, daysOf } from "./export-days.ts";
 import { createExportProgress } from "./export-progress.ts";
 import { runAnswer, runText } from "./export-run-text.ts";
 import type { ExportVisit } from "./export-visit.ts";
-import { exportNamed, loadExports, withConnections } from "./export-visit.ts";
+import { loadExports, withConnections } from "./export-visit.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { createPaint } from "./table.ts";
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Config, ExportConfig } from "../config/config.ts";
 import { stretchesOf, verifyTable } from "../export/verify.ts";
+import { exportNamed } from "../export/export-named.ts";
 import type { TableVerdict } from "../export/verify.ts";
 import type { DayRange } from "../sdk/dataset-source.ts";
 import { addCommonOptions, addJsonOption } from "./argument.ts";
@@ -12,7 +13,7 @@ import { createExportProgress } from "./export-progress.ts";
 import { runVisited } from "./export-run.ts";
 import { verdictText } from "./export-verify-text.ts";
 import type { ExportVisit } from "./export-visit.ts";
-import { exportNamed, loadExports, withConnections } from "./export-visit.ts";
+import { loadExports, withConnections } from "./export-visit.ts";
 import { untilInterrupted } from "./interrupt.ts";
 import { createPaint } from "./table.ts";
 

@@ -1,9 +1,7 @@
 import type { App } from "../app.ts";
 import { createApp } from "../app.ts";
-import type { Config, ExportConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { requireConfig } from "../config/require-config.ts";
-import { AppError } from "../errors.ts";
-import { didYouMean } from "../sdk/nearest-name.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { appOptions, commandLogger, environmentOf, registryOf, secretPlaceholder } from "./context.ts";
 
@@ -16,15 +14,6 @@ export interface ExportVisit {
 /** The configuration for commands that only look at it: secrets that are not there are made up. */
 export function loadExports(context: CliContext, options: Pick<CommonOptions, "config">): Promise<Config> {
   return requireConfig(options.config, environmentOf(context), registryOf(context), secretPlaceholder);
-}
-
-/** The export of that name, or throws `export_unknown`. */
-export function exportNamed({ exports }: Pick<Config, "exports">, name: string): ExportConfig {
-  const found = exports.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const known = exports.map((one) => one.name);
-  const offer = known.length === 0 ? "none is configured" : `there are ${known.join(", ")}`;
-  throw new AppError("export_unknown", `there is no export ${name}; ${offer}.${didYouMean(name, known)}`);
 }
 
 /**
@@ -49,7 +38,9 @@ export async function withConnections<T>(
   );
   // Tells what is missing, with its place.
   if (isMadeUp) await requireConfig(options.config, environmentOf(context), registryOf(context));
-  const narrowed = { ...config, connections, flows: [] };
+  // An export between connections that are not all open cannot be checked, nor run.
+  const exports = config.exports.filter(({ from, to }) => connections.has(from) && connections.has(to));
+  const narrowed = { ...config, connections, exports, flows: [] };
   const app = await createApp({
     ...appOptions(context, options),
     config: narrowed,

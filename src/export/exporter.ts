@@ -11,7 +11,7 @@ import type {
   ExportTrigger,
 } from "../ledger/exports.ts";
 import { runWithCallContext } from "../sdk/call-context.ts";
-import { didYouMean } from "../sdk/nearest-name.ts";
+import { exportNamed } from "./export-named.ts";
 import type { ExportProgress, TableRun } from "./table-run.ts";
 import { newCounts, recordOf } from "./table-run.ts";
 import { transfer } from "./transfer.ts";
@@ -51,23 +51,13 @@ const longestPauseMs = 60_000;
 /** A source or warehouse that asks for a longer rest gets it, but the run is over. */
 const longestRestMs = 600_000;
 
-/** The configured export of that name, or throws `export_unknown`. */
-export function exportOf({ setup }: Engine, name: string): ExportConfig {
-  const { exports } = setup().config;
-  const found = exports.find((one) => one.name === name);
-  if (found !== undefined) return found;
-  const known = exports.map((one) => one.name);
-  const offer = known.length === 0 ? "none is configured" : `there are ${known.join(", ")}`;
-  throw new AppError("export_unknown", `there is no export ${name}; ${offer}.${didYouMean(name, known)}`);
-}
-
 /**
  * Runs an export once: every table goes on from where it stands, and the run is put on record. Faults that may pass are tried again for some minutes. A
  * run that failed or was aborted is told in the result; what was committed stays, and the next run goes on from there. Throws `export_unknown`,
  * `export_busy`, or what the ledger throws when the run cannot begin. Undefined where `dueAt` says that there is nothing to do.
  */
 export async function runExport(engine: Engine, request: ExportRequest): Promise<ExportResult | undefined> {
-  const config = exportOf(engine, request.name);
+  const config = exportNamed(engine.setup().config, request.name);
   const { trigger, mode, dueAt } = request;
   const right = await engine.ledger.exports.begin({
     export: config.name,
