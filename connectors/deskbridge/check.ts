@@ -10,6 +10,7 @@ const webhookPage = z.object({
 });
 
 const needed = ["tickets:write", "contacts:write", "orders:write"];
+const neededToExport = ["tickets:read", "contacts:read", "orders:read", "metrics:read"];
 const neededToReceive = ["tickets:read", "contacts:read"];
 
 interface CheckRequest {
@@ -29,6 +30,7 @@ export async function checkDesk(request: CheckRequest): Promise<readonly CheckRe
     return [
       { name: "API key", ok: true, detail: `accepted as ${id}` },
       scopeResult(scopes, receives ? [...needed, ...neededToReceive] : needed),
+      datasetResult(scopes),
       ...(receives ? [await webhookResult(request)] : []),
     ];
   } catch (error) {
@@ -45,6 +47,16 @@ function scopeResult(scopes: readonly string[], wanted: readonly string[]): Chec
     ok: false,
     detail: `the key lacks ${missing.join(", ")}; make one that has them with \`deskbridge keys create\``,
   };
+}
+
+/** Not every desk is exported: what is lacking is told and no fault. */
+function datasetResult(scopes: readonly string[]): CheckResult {
+  const missing = scopes.includes("admin") ? [] : neededToExport.filter((scope) => !scopes.includes(scope));
+  const detail =
+    missing.length === 0
+      ? "every dataset can be exported"
+      : `exports of all datasets would take a key that has ${missing.join(", ")} too`;
+  return { name: "datasets", ok: true, detail };
 }
 
 async function webhookResult({ http, connection, signal }: CheckRequest): Promise<CheckResult> {

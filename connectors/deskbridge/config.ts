@@ -9,7 +9,7 @@ export const config = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "API key with the scopes tickets:write, contacts:write and orders:write, and with tickets:read and contacts:read where events are taken. Goes with `url`.",
+      "API key with the scopes tickets:write, contacts:write and orders:write, with tickets:read and contacts:read where events are taken, and with tickets:read, contacts:read, orders:read and metrics:read where datasets are exported. Goes with `url`.",
     ),
   refSource: z
     .string()

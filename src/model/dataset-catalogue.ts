@@ -45,8 +45,16 @@ const messageColumns = [
   column("direction", "string", "`inbound` or `outbound`."),
   column("visibility", "string", "`public` or `internal`."),
   column("author_type", "string", "`contact`, `agent` or `system`."),
-  column("author_id", "string", "Id of the author: a contact's, or what an agent goes by.", nullable),
-  column("author_name", "string", "Name of the author.", { nullable: true, personal: "identity" }),
+  column(
+    "author_id",
+    "string",
+    "Id of the author: a contact's, which may have been merged into another since, or what an agent goes by.",
+    nullable,
+  ),
+  column("author_name", "string", "The name that was given with it; a contact's own is in `contacts`.", {
+    nullable: true,
+    personal: "identity",
+  }),
   column("text", "string", "What it says.", { personal: "content" }),
   column("has_attachments", "boolean", "Whether files came with it."),
   createdAt,
@@ -165,7 +173,7 @@ const deliveryColumns = [
 export const datasetCatalogue: { readonly [N in DatasetName]: Dataset & { readonly name: N } } = {
   tickets: {
     name: "tickets",
-    description: "A row a ticket, as it is now.",
+    description: "A row a ticket, as it is now. One that was merged into another stays, and says so.",
     columns: ticketColumns,
     key: ["id"],
     day: "created_at",
@@ -200,14 +208,16 @@ export const datasetCatalogue: { readonly [N in DatasetName]: Dataset & { readon
   },
   ticket_events: {
     name: "ticket_events",
-    description: "A row a change of a ticket: who did what, and when.",
+    description:
+      "A row a change of a ticket: who did what, and when. What was erased of a ticket is erased in its changes too.",
     columns: ticketEventColumns,
     key: ["id"],
     day: "at",
   },
   ticket_metrics: {
     name: "ticket_metrics",
-    description: "A row a ticket: first reply, resolution, replies, reopens and rating.",
+    description:
+      "A row a ticket: first reply, resolution, replies, reopens and rating. One that was merged into another counts nowhere and has none.",
     columns: ticketMetricColumns,
     key: ["ticket_id"],
     day: "ticket_created_at",

@@ -91,8 +91,13 @@ describe("the deskbridge connector", () => {
     expect(await check(stand.adminKey)).toEqual([
       { name: "API key", ok: true, detail: "accepted as key_bootstrap" },
       { name: "scopes", ok: true, detail: "every operation is allowed" },
+      { name: "datasets", ok: true, detail: "every dataset can be exported" },
     ]);
-    const [, scopes] = await check(key.key);
+    const [, scopes, datasets] = await check(key.key);
+    expect([datasets?.ok, datasets?.detail]).toEqual([
+      true,
+      expect.stringContaining("tickets:read, contacts:read, orders:read, metrics:read"),
+    ]);
     expect([scopes?.ok, scopes?.detail]).toEqual([
       false,
       expect.stringContaining("contacts:write, orders:write"),

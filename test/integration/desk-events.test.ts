@@ -190,6 +190,7 @@ describe("what happens on a desk", () => {
     expect(results.map(({ name, ok }) => [name, ok])).toEqual([
       ["API key", true],
       ["scopes", false],
+      ["datasets", true],
       ["webhook", true],
     ]);
     expect(results[1]?.detail).toContain("tickets:read, contacts:read");

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { cliPage } from "../support/cli-page.ts";
+import { datasetsPage } from "../support/dataset-page.ts";
 import { errorsPage, metricsPage, telemetryPage } from "../support/reference-pages.ts";
 import { sinksPage } from "../support/sink-page.ts";
 import { sinkSuites } from "../support/sink-suites.ts";
@@ -26,6 +27,12 @@ it("docs/reference/cli.md says what the verbs say of themselves", async () => {
   const page = cliPage();
   expect(page).toContain("## `dead retry`");
   await expect(page).toMatchFileSnapshot("../../docs/reference/cli.md");
+});
+
+it("docs/reference/datasets.md says what the catalogue of datasets says, and what each desk gives", async () => {
+  const page = await datasetsPage();
+  expect(page).toContain("| `full_resolution_business_seconds` |");
+  await expect(page).toMatchFileSnapshot("../../docs/reference/datasets.md");
 });
 
 it("docs/reference/sinks.md says what the sinks' suites hold them to", async () => {
