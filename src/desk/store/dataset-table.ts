@@ -252,11 +252,6 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
   },
 };
 
-/** Whether the rows of a dataset are those of tables. */
-export function isTableName(name: string): name is TableName {
-  return Object.hasOwn(tableDatasets, name);
-}
-
 /** The `select` of rows: these columns, of what `where` says. */
 export function rowsOf(table: TableDataset, columns: readonly string[], where: string): string {
   const list = columns.map((name) => `${expressionOf(table, name)} as ${name}`);
