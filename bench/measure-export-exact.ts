@@ -51,7 +51,7 @@ export async function measureExportExact(options: ExportExactOptions): Promise<E
     await prepareDesk(desk.url);
     const sinks = await sinksOf(folder.path, warehouse.url, options.sinks);
     const configPath = join(folder.path, "deskbridge.yaml");
-    await writeFile(configPath, exactConfig(sinks, Math.max(500, Math.ceil(tickets / 20))));
+    await writeFile(configPath, exactConfig(sinks, Math.max(5000, Math.ceil(tickets / 20))));
     const stand = { databaseUrl: desk.url, configPath, dataDir: join(folder.path, "data") };
     const begins = Math.floor(Date.now() / dayMs) * dayMs - 372 * dayMs;
     const year = await openDeskYear({ databaseUrl: desk.url, tickets, rounds, seed, begins });
