@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { AppError } from "../errors.ts";
 import type { Event } from "../model/event.ts";
 import type { Operation } from "../model/operation.ts";
@@ -13,7 +13,7 @@ import type { CrashPoint } from "../telemetry/crash-point.ts";
  */
 export function effectKey(event: Event, flow: string, index: number, operation: Operation["name"]): string {
   const parts = [event.source, event.id, flow, String(index), operation];
-  return createHash("sha256").update(parts.join("\n")).digest("base64url");
+  return hash("sha256", parts.join("\n"), "base64url");
 }
 
 /** Why operations may not be sent to this desk, or undefined when they may. */
