@@ -11,17 +11,20 @@ export default defineConfig({
       project("unit", { testTimeout: 30_000 }),
       project("conformance", { testTimeout: 30_000 }),
       project("golden", { testTimeout: 30_000 }),
+      // Much of these is waiting: for PostgreSQL, for Redis, for processes of their own.
       project("integration", {
         globalSetup: ["test/support/postgres-setup.ts"],
         testTimeout: 60_000,
         hookTimeout: 120_000,
-        fileParallelism: false,
+        maxWorkers: 2,
+        sequence: { groupOrder: 1 },
       }),
       project("e2e", {
         globalSetup: ["test/support/postgres-setup.ts"],
         testTimeout: 180_000,
         hookTimeout: 180_000,
         fileParallelism: false,
+        sequence: { groupOrder: 2 },
       }),
     ],
   },

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Pool } from "pg";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { migrate } from "../../src/ledger/migrate.ts";
 import { openPool } from "../../src/ledger/pool.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
-import { freshDatabase } from "../support/postgres.ts";
+import { emptyDatabase } from "../support/postgres.ts";
 
 const schema = "odd-Name";
 let database: FreshDatabase;
@@ -16,7 +16,7 @@ let folder: string;
 const faults: Error[] = [];
 
 beforeEach(async () => {
-  database = await freshDatabase();
+  database = await emptyDatabase();
   faults.length = 0;
   pool = openPool(database.url, {
     max: 6,
@@ -124,9 +124,10 @@ describe("a pool", () => {
     );
     await ended;
     client.release(true);
+    // The other one was not in use; the pool hears of it when it hears of it.
+    await vi.waitFor(() => expect(faults.length).toBeGreaterThan(0), { timeout: 10_000 });
     const { rows: later } = await pool.query<{ pid: number }>("select pg_backend_pid() as pid");
     expect(later[0]!.pid).not.toBe(rows[0]!.pid);
-    expect(faults.length).toBeGreaterThan(0);
     await other.end();
   });
 });

@@ -1,13 +1,12 @@
 import pg from "pg";
-import { inject } from "vitest";
-import { freshDatabase } from "../support/postgres.ts";
+import { clusterOfWorker, freshDatabase } from "../support/postgres.ts";
 import { describeBudget } from "./queue-budget.ts";
 
 describeBudget("PostgreSQL", async () => {
   const database = await freshDatabase();
   const name = new URL(database.url).pathname.slice(1);
   const pools: pg.Pool[] = [];
-  const cluster = new pg.Client({ connectionString: inject("postgresUrl") });
+  const cluster = new pg.Client({ connectionString: clusterOfWorker() });
   await cluster.connect();
   return {
     // A pool a process: it knows the limiter's statements by name, for one schema only.

@@ -79,7 +79,7 @@ export function describeBudget(name: string, open: () => Promise<BudgetFixture>)
         const endsAt = Date.now() + forMs;
         await Promise.all(three.map((budget) => takeUntil(budget, endsAt, { width: 12, weights, taken })));
         // What a vendor that counts arrivals would see, but for a margin: an answer's way from the store to us takes long on a busy machine.
-        expect(heaviestStretch(taken, limit.perSeconds * 1000 - 30)).toBeLessThanOrEqual(limit.calls);
+        expect(heaviestStretch(taken, limit.perSeconds * 1000 - 100)).toBeLessThanOrEqual(limit.calls);
         const used = taken.reduce((sum, { weight }) => sum + weight, 0);
         // The windows that begin at 0, 2, 4, 6 and 8 s; heavy calls may leave up to two of a window unused.
         const heaviest = Math.max(...weights);

@@ -1,6 +1,5 @@
 import pg from "pg";
-import { inject } from "vitest";
-import { freshDatabase } from "../support/postgres.ts";
+import { clusterOfWorker, freshDatabase } from "../support/postgres.ts";
 import type { QueueFixture } from "./queue-conformance.ts";
 import { describeQueue } from "./queue-conformance.ts";
 import { describeDeadTicks } from "./queue-dead-ticks.ts";
@@ -15,7 +14,7 @@ async function open(): Promise<QueueFixture> {
     await client.end();
     return rows;
   };
-  const cluster = inject("postgresUrl");
+  const cluster = clusterOfWorker();
   return {
     url: { postgresUrl: database.url },
     // Its sessions end, and it takes no new ones: what a client sees of a server that is gone, without taking the run's own down.

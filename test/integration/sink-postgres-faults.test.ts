@@ -4,7 +4,7 @@ import postgres from "../../connectors/postgres/index.ts";
 import type { Connection, SinkRequest, SinkWriter } from "../../src/sdk/index.ts";
 import { createTestContext } from "../../src/sdk/testing/index.ts";
 import { gone, upsert, valuesRow, valuesTable } from "../../src/sdk/testing/sink-table.ts";
-import { freshDatabase } from "../support/postgres.ts";
+import { emptyDatabase } from "../support/postgres.ts";
 import type { FreshDatabase } from "../support/postgres.ts";
 import { openTcpProxy } from "../support/tcp-proxy.ts";
 
@@ -13,7 +13,7 @@ let client: pg.Client;
 let writers: SinkWriter[] = [];
 
 beforeEach(async () => {
-  database = await freshDatabase();
+  database = await emptyDatabase();
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
 });

@@ -34,18 +34,21 @@ export async function makeDeskObjects(send: Send, name: string): Promise<DeskObj
     return answer.json as Record<string, unknown>;
   };
   const person = { email: `${name}@example.com`, name, refs: [{ source: "crm", external_id: name }] };
-  const contact = await make("POST", "/v1/contacts", person);
-  const other = await make("POST", "/v1/contacts", { email: `${name}-other@example.com` });
-  const about = { subject: name, requester_id: contact.id, message: { text: `Hello from ${name}` } };
-  const ticket = await make("PUT", `/v1/tickets/by-ref/shop/${name}`, about);
-  const otherTicket = await make("POST", "/v1/tickets", about);
-  const order = await make("PUT", `/v1/orders/by-ref/shop/${name}`, { name: "#1" });
-  await make("PUT", `/v1/tickets/${ticket.id as string}/orders/${order.id as string}`);
-  const message = await make("POST", `/v1/tickets/${ticket.id as string}/messages`, { text: "More." });
   const hook = { url: `https://hooks.example.com/${name}`, events: ["contact.deleted"], enabled: false };
-  const webhook = await make("POST", "/v1/webhooks", hook);
-  const delivery = await make("POST", `/v1/webhooks/${webhook.id as string}/test`);
-  const token = await make("POST", "/v1/client-tokens", { contact_id: contact.id });
+  // Each line at the same time, because they do not need each other.
+  const [contact, other, order, webhook] = await Promise.all([
+    make("POST", "/v1/contacts", person),
+    make("POST", "/v1/contacts", { email: `${name}-other@example.com` }),
+    make("PUT", `/v1/orders/by-ref/shop/${name}`, { name: "#1" }),
+    make("POST", "/v1/webhooks", hook),
+  ]);
+  const about = { subject: name, requester_id: contact.id, message: { text: `Hello from ${name}` } };
+  const [ticket, otherTicket, delivery, token] = await Promise.all([
+    make("PUT", `/v1/tickets/by-ref/shop/${name}`, about),
+    make("POST", "/v1/tickets", about),
+    make("POST", `/v1/webhooks/${webhook.id as string}/test`),
+    make("POST", "/v1/client-tokens", { contact_id: contact.id }),
+  ]);
   const upload = async (path: string, headers: Readonly<Record<string, string>>): Promise<string> => {
     const file = { "content-type": "text/plain", ...headers };
     const answer = await send({
@@ -56,6 +59,12 @@ export async function makeDeskObjects(send: Send, name: string): Promise<DeskObj
     });
     return (answer.json as { id: string }).id;
   };
+  const [message, attachment, ownAttachment] = await Promise.all([
+    make("POST", `/v1/tickets/${ticket.id as string}/messages`, { text: "More." }),
+    upload("/v1/attachments", {}),
+    upload("/v1/me/attachments", { authorization: `Bearer ${token.token as string}` }),
+    make("PUT", `/v1/tickets/${ticket.id as string}/orders/${order.id as string}`),
+  ]);
   return {
     name,
     ticket: ticket.id as string,
@@ -69,8 +78,8 @@ export async function makeDeskObjects(send: Send, name: string): Promise<DeskObj
     delivery: delivery.id as string,
     clientToken: token.id as string,
     token: token.token as string,
-    attachment: await upload("/v1/attachments", {}),
-    ownAttachment: await upload("/v1/me/attachments", { authorization: `Bearer ${token.token as string}` }),
+    attachment,
+    ownAttachment,
   };
 }
 

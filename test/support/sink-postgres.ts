@@ -3,7 +3,7 @@ import postgres from "../../connectors/postgres/index.ts";
 import type { Column, SinkTable } from "../../src/sdk/index.ts";
 import { createTestContext } from "../../src/sdk/testing/index.ts";
 import type { SinkFixture, SinkSuite, Stranger } from "../../src/sdk/testing/index.ts";
-import { freshDatabase } from "./postgres.ts";
+import { emptyDatabase } from "./postgres.ts";
 
 const schema = "support";
 
@@ -11,7 +11,7 @@ const schema = "support";
 export const postgresSuite: SinkSuite = {
   name: "postgres",
   open: async () => {
-    const database = await freshDatabase();
+    const database = await emptyDatabase();
     const client = new pg.Client({ connectionString: database.url });
     await client.connect();
     return postgresFixture(database.url, client, async () => {
