@@ -44,7 +44,7 @@ async function planAll(parts: Parts, place: AllPlace): Promise<PlannedPage> {
   return {
     part: "upsert",
     select:
-      last === null ? undefined : rowsOf(table, columns, `${table.id} > ${key} and ${table.id} <= ${last}`),
+      last === null ? undefined : rowsOf(table, columns, { objects: `$id > ${key} and $id <= ${last}` }),
     next: goesOn ? { ...place, key: last } : { kind: "changes", after: until },
     more: goesOn,
     asOf,
@@ -111,7 +111,10 @@ async function planTouched(
       .replaceAll("$until", `${window.end.tx}, ${window.end.id}`);
   return {
     part: phase.part,
-    select: phase.part === "upsert" ? rowsOf(table, columns, filled(phase.where)) : filled(phase.select),
+    select:
+      phase.part === "upsert"
+        ? rowsOf(table, columns, { objects: filled(phase.where) })
+        : filled(phase.select),
     next,
     more: next.window !== undefined,
     asOf: window.asOf,
@@ -137,10 +140,10 @@ async function planDays(parts: Parts, place: DaysPlace): Promise<PlannedPage> {
   const { rows } = await guarded(() => pool.query<{ id: number }>(query));
   const ids = rows.map(({ id }) => id);
   const within = `${table.createdAt} >= '${from}'::timestamptz and ${table.createdAt} < '${until}'::timestamptz`;
-  const where = `${table.id} = any (${listOf(ids)}) and ${within}`;
+  const wanted = { objects: `$id = any (${listOf(ids)})`, and: within };
   return {
     part: "upsert",
-    select: ids.length === 0 ? undefined : rowsOf(table, columns, where),
+    select: ids.length === 0 ? undefined : rowsOf(table, columns, wanted),
     next: { ...place, key: String(ids.at(-1) ?? key) },
     more: ids.length === limit,
     asOf: undefined,

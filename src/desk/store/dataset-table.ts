@@ -11,7 +11,7 @@ export interface TableDataset {
   readonly columns: Readonly<Record<string, string>>;
   /** What `columns` and the others are of. */
   readonly from: string;
-  /** What is joined on top for columns that name it, by its alias. */
+  /** What is joined on top for columns that name it, by its alias. `$objects(column)` is the condition that the column names an object of the page. */
   readonly joins?: Readonly<Record<string, string>>;
   /** Which of the rows are rows of the dataset. */
   readonly present?: string;
@@ -23,7 +23,7 @@ export interface TableDataset {
   readonly createdAt: string;
   /** `phase` and `id`, above 0, of what changed. */
   readonly touched: string;
-  /** What is read of the objects of each phase: rows, by a condition, or the keys of rows that are gone, by a `select`. */
+  /** What is read of the objects of each phase: rows, by a condition in which `$id` is their object, or the keys of rows that are gone, by a `select`. */
   readonly phases: readonly Phase[];
 }
 
@@ -60,7 +60,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       channel: "t.channel",
       requester_id: "'con_' || t.requester",
       assignee: "t.assignee",
-      tags: "to_jsonb(t.tags)",
+      tags: "array_to_json(t.tags)",
       custom_fields: "t.custom_fields",
       refs: "coalesce(f.refs, '[]')",
       reason: "coalesce(nullif(t.custom_fields->>'reason', ''), t.tags[1])",
@@ -76,10 +76,13 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     from: "ticket t",
     joins: {
       r: csatJoin,
-      f: `left join lateral (
-        select jsonb_agg(jsonb_build_object('source', x.source, 'external_id', x.external_id) order by x.source, x.external_id) as refs
-        from ticket_ref x where x.ticket = t.id
-      ) f on true`,
+      // All at once rather than for each ticket: with its index in the order of tickets that is one pass.
+      f: `left join (
+        select x.ticket, json_agg(
+          json_build_object('source', x.source, 'external_id', x.external_id) order by x.source, x.external_id
+        ) as refs
+        from ticket_ref x where $objects(x.ticket) group by x.ticket
+      ) f on f.ticket = t.id`,
     },
     id: "t.id",
     objects: ["ticket", "id"],
@@ -90,7 +93,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       union
       select 0, t.follow_up_of from change c join ticket t on t.id = c.object
       where ${window} and c.type = 'ticket.created' and t.follow_up_of is not null`,
-    phases: [{ part: "upsert", where: "t.id = any ($ids)" }],
+    phases: [{ part: "upsert", where: "$id = any ($ids)" }],
   },
   messages: {
     columns: {
@@ -113,7 +116,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       select 0 as phase, c.object as id from change c where ${window} and c.type = 'message.created'
       union
       select 0, m.id from (${rewrittenTickets}) w join message m on m.ticket = w.ticket`,
-    phases: [{ part: "upsert", where: "m.id = any ($ids)" }],
+    phases: [{ part: "upsert", where: "$id = any ($ids)" }],
   },
   contacts: {
     columns: {
@@ -136,7 +139,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
         select distinct c.object from change c where ${window} and c.type like 'contact.%'
       ) w join contact k on k.id = w.object`,
     phases: [
-      { part: "upsert", where: "k.id = any ($ids)" },
+      { part: "upsert", where: "$id = any ($ids)" },
       {
         part: "delete",
         select:
@@ -164,7 +167,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
     objects: ["sales_order", "id"],
     createdAt: "o.created_at",
     touched: `select distinct 0 as phase, c.object as id from change c where ${window} and c.type in ('order.created', 'order.updated')`,
-    phases: [{ part: "upsert", where: "o.id = any ($ids)" }],
+    phases: [{ part: "upsert", where: "$id = any ($ids)" }],
   },
   ticket_orders: {
     columns: { ...ticketNames, order_id: "'ord_' || l.sales_order" },
@@ -178,7 +181,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
       union
       select 1, c.ticket from change c where ${window} and c.ticket is not null and jsonb_array_length(${removedOrders}) > 0`,
     phases: [
-      { part: "upsert", where: "l.ticket = any ($ids)" },
+      { part: "upsert", where: "$id = any ($ids)" },
       {
         part: "delete",
         select: `
@@ -242,7 +245,7 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
         select distinct c.ticket from change c where ${window} and c.ticket is not null
       ) w join ticket t on t.id = w.ticket`,
     phases: [
-      { part: "upsert", where: "t.id = any ($ids)" },
+      { part: "upsert", where: "$id = any ($ids)" },
       {
         part: "delete",
         select:
@@ -252,14 +255,19 @@ export const tableDatasets: { readonly [N in TableName]: TableDataset } = {
   },
 };
 
-/** The `select` of rows: these columns, of what `where` says. */
-export function rowsOf(table: TableDataset, columns: readonly string[], where: string): string {
+/** The `select` of rows: these columns, of the objects for which a condition with `$id` holds, and of those what `and` says. */
+export function rowsOf(
+  table: TableDataset,
+  columns: readonly string[],
+  { objects, and = "true" }: { readonly objects: string; readonly and?: string },
+): string {
   const list = columns.map((name) => `${expressionOf(table, name)} as ${name}`);
+  const holdsFor = (column: string): string => objects.replaceAll("$id", () => column);
   const joins = Object.entries(table.joins ?? {})
     .filter(([alias]) => list.some((sql) => new RegExp(`\\b${alias}\\.`).test(sql)))
-    .map(([, sql]) => sql);
-  const present = table.present === undefined ? "" : ` and ${table.present}`;
-  return `select ${list.join(", ")} from ${[table.from, ...joins].join(" ")} where ${where}${present}`;
+    .map(([, sql]) => sql.replaceAll(/\$objects\(([\w.]+)\)/g, (_all, column: string) => holdsFor(column)));
+  const where = [holdsFor(table.id), and, table.present ?? "true"].map((sql) => `(${sql})`);
+  return `select ${list.join(", ")} from ${[table.from, ...joins].join(" ")} where ${where.join(" and ")}`;
 }
 
 function expressionOf(table: TableDataset, name: string): string {
