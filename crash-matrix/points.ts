@@ -1,6 +1,7 @@
 import type { Cell, Point } from "./cell.ts";
 import type { EventPoint } from "./event-points.ts";
 import { eventPoints } from "./event-points.ts";
+import { exportPoints } from "./export-points.ts";
 import { runEventCell } from "./run-event-cell.ts";
 import { queueKinds } from "./setting.ts";
 
@@ -15,8 +16,8 @@ function cellsOfEventPoint(point: EventPoint): readonly Cell[] {
   );
 }
 
-/** Every point there is: those on the way of an event, in its order. */
-export const points: readonly Point[] = eventPoints.map((point) => ({
-  name: point.name,
-  cells: cellsOfEventPoint(point),
-}));
+/** Every point there is: those on the way of an event, in its order, then those on the way of rows to a warehouse. */
+export const points: readonly Point[] = [
+  ...eventPoints.map((point) => ({ name: point.name, cells: cellsOfEventPoint(point) })),
+  ...exportPoints,
+];

@@ -57,7 +57,8 @@ export async function runEventCell(
   }
 }
 
-async function wasKilled({ ended }: DeskbridgeProcess, progress: Progress): Promise<boolean> {
+/** Whether the process came to its point, or will not any more. */
+export async function wasKilled({ ended }: DeskbridgeProcess, progress: Progress): Promise<boolean> {
   const limit = new AbortController();
   const end = await Promise.race([ended, progress.standstill(idleMs, limit.signal)]);
   limit.abort();

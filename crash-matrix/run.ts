@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { DeskbridgeProcess, ProcessOptions } from "../test/support/deskbridge-process.ts";
 import type { FaultPlan } from "../test/support/vendor-faults.ts";
@@ -56,6 +57,10 @@ export interface RunOptions {
   readonly shape?: TrafficShape;
   /** The way to the target, which its configuration has to allow for; direct unless told. */
   readonly way?: Way;
+  /** The path of another configuration than the target's own. */
+  readonly config?: string;
+  /** Counts elsewhere than on the target; gets the data directory of the run's processes. */
+  readonly verdict?: (dataDir: string) => Promise<Verdict>;
   /** By what way a process gets to one of its neighbours; straight there unless told. */
   readonly route?: (link: Link, url: string) => Promise<string>;
 }
@@ -82,11 +87,12 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
     return options.faults?.(call);
   };
   const target = await openTarget(options.target, plan, options.forgetful);
-  const variables = { ...stage.variables, ...(await addresses(options, traffic, target)) };
+  const lake = { LAKE_PATH: join(home.dataDir, "lake"), LAKE_URL: stores.databaseUrl };
+  const variables = { ...stage.variables, ...(await addresses(options, traffic, target)), ...lake };
   const fleet = createFleet((more) =>
     home.launch({
       ...stage.program,
-      config: stage.config(options.target, options.way ?? "direct"),
+      config: options.config ?? stage.config(options.target, options.way ?? "direct"),
       ...more,
       variables: { ...variables, ...more.variables },
     }),
@@ -102,7 +108,7 @@ export async function openRun(stage: Stage, options: RunOptions): Promise<Run> {
       const events = traffic.events();
       const state = await untilSettled(stores.databaseUrl, events, progress, idleMs);
       await pause(lateMs);
-      const verdict = judge(traffic.expected(), target.tickets());
+      const verdict = (await options.verdict?.(home.dataDir)) ?? judge(traffic.expected(), target.tickets());
       const seconds = (performance.now() - startedAt) / 1000;
       return resultOf({ ...verdict, events, missed, unsettled: unsettledOf(state, events), seconds }, () => [
         `ledger: ${JSON.stringify(state)}`,

@@ -6,6 +6,13 @@ export type TargetKind = (typeof targetKinds)[number];
 export const queueKinds = ["redis", "postgres"] as const;
 export type QueueKind = (typeof queueKinds)[number];
 
+/** What an export of the matrix writes to. */
+export const sinkKinds = ["postgres", "parquet"] as const;
+export type SinkKind = (typeof sinkKinds)[number];
+
+/** Where the tables of a warehouse in PostgreSQL are: in the run's own database, beside deskbridge's. */
+export const lakeSchema = "lake";
+
 export const shopSecret = "the-shop-of-the-matrix-signs-with-this";
 
 /**
@@ -24,17 +31,38 @@ export const ways = Object.keys(callSeconds) as readonly Way[];
  * of order can be read off the ticket.
  */
 export function configText(target: TargetKind, way: Way): string {
-  const desk =
+  return textOf(
     target === "keyed"
       ? '{ use: deskbridge, url: "${DESK_URL}", apiKey: a-key }'
-      : `{ use: lookup-desk, url: "\${DESK_URL}", lagSeconds: ${lagSeconds}, callSeconds: ${callSeconds[way]} }`;
+      : `{ use: lookup-desk, url: "\${DESK_URL}", lagSeconds: ${lagSeconds}, callSeconds: ${callSeconds[way]} }`,
+  );
+}
+
+/** The same with the desk in the process itself, which is exported every second. */
+export function exportConfigText(sink: SinkKind, datasets: readonly string[]): string {
+  const lake =
+    sink === "postgres"
+      ? `{ use: postgres, url: "\${LAKE_URL}", schema: ${lakeSchema} }`
+      : '{ use: parquet, path: "${LAKE_PATH}" }';
+  return `${textOf("{ use: deskbridge }", `\n  lake: ${lake}`)}
+exports:
+  all:
+    from: desk
+    to: lake
+    datasets: [${datasets.join(", ")}]
+    schedule: { cron: "* * * * * *" }
+    chunk: 100
+`;
+}
+
+function textOf(desk: string, moreConnections = ""): string {
   return `connections:
   shop:
     use: shop
     url: "\${SHOP_URL}"
     secret: "\${SHOP_SECRET}"
     poll: { every: 1s, skipHistory: false }
-  desk: ${desk}
+  desk: ${desk}${moreConnections}
 
 flows:
   errors:

@@ -8,8 +8,17 @@ import type { DeskbridgeHome, ProcessOptions } from "../test/support/deskbridge-
 import { deskbridgeHome } from "../test/support/deskbridge-process.ts";
 import type { TestRedis } from "../test/support/redis.ts";
 import { startRedis } from "../test/support/redis.ts";
-import type { QueueKind, TargetKind, Way } from "./setting.ts";
-import { configText, queueKinds, shopSecret, targetKinds, ways } from "./setting.ts";
+import { comparedTables } from "./export-judge.ts";
+import type { QueueKind, SinkKind, TargetKind, Way } from "./setting.ts";
+import {
+  configText,
+  exportConfigText,
+  queueKinds,
+  shopSecret,
+  sinkKinds,
+  targetKinds,
+  ways,
+} from "./setting.ts";
 
 /** A database of one run's own, and a Redis database where the queue is there. */
 export interface Stores {
@@ -23,6 +32,8 @@ export interface Stage {
   readonly freshStores: (queue: QueueKind) => Promise<Stores>;
   /** The path of the configuration for a kind of target, and the way there. */
   readonly config: (target: TargetKind, way: Way) => string;
+  /** The path of a configuration that exports the desk in the process itself. */
+  readonly exportConfig: (sink: SinkKind) => string;
   /** What every process is started with, besides its configuration and variables. */
   readonly program: Pick<ProcessOptions, "program">;
   /** To be given to `--import`: makes the clock of a process wrong by `CLOCK_OFF_MS`. */
@@ -49,6 +60,8 @@ export async function openStage(): Promise<Stage> {
     const config = (target: TargetKind, way: Way): string => join(folder.path, `${target}-${way}.yaml`);
     for (const target of targetKinds)
       for (const way of ways) await writeFile(config(target, way), configText(target, way));
+    const exportConfig = (sink: SinkKind): string => join(folder.path, `export-${sink}.yaml`);
+    for (const sink of sinkKinds) await writeFile(exportConfig(sink), exportConfigText(sink, comparedTables));
     const redis = await startRedis(["--databases", String(redisDatabases)]);
     closers.push(redis.stop);
     // A kill of deskbridge takes nothing from the files that PostgreSQL has written, and the cluster goes with the run.
@@ -60,6 +73,7 @@ export async function openStage(): Promise<Stage> {
     const stage: Stage = {
       freshStores: createStores(postgres.url, redis),
       config,
+      exportConfig,
       program: { program },
       clockPreload,
       // Without it every process would spend most of its start on reading the same sources again.

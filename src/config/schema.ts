@@ -148,7 +148,9 @@ export const exportSchema = z.strictObject({
     ),
   lag: duration({ max: "1d" })
     .optional()
-    .describe("Changes younger than this wait for the next run; as the source needs it when absent."),
+    .describe(
+      "Changes younger than this wait for the next run, for desks that show changes late; as the desk needs it when absent.",
+    ),
   chunk: z
     .int()
     .min(1)

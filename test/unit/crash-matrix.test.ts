@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cellsInTurn, cellsOf } from "../../crash-matrix/cell.ts";
+import { compareRows } from "../../crash-matrix/export-judge.ts";
 import { judge } from "../../crash-matrix/judge.ts";
 import { parseOptions } from "../../crash-matrix/options.ts";
 import {
@@ -16,7 +17,7 @@ import { points } from "../../crash-matrix/points.ts";
 import type { Outcome } from "../../crash-matrix/report.ts";
 import { hasFailed, reportOf, rowsOf, tableOf } from "../../crash-matrix/report.ts";
 import { scenarioNames } from "../../crash-matrix/scenarios.ts";
-import { crashPointNames, eventPointNames } from "../../src/telemetry/crash-point.ts";
+import { crashPointNames } from "../../src/telemetry/crash-point.ts";
 import { listFiles } from "../support/modules.ts";
 
 const expected = new Map([["one", ["a", "b", "c"]]]);
@@ -54,21 +55,74 @@ describe("the judge of the crash matrix", () => {
   });
 });
 
+describe("the judge of a warehouse", () => {
+  const wanted = [
+    { key: "tkt_1", value: "open|1" },
+    { key: "tkt_2", value: "closed|2" },
+  ];
+  const verdict = (...there: readonly (readonly [string, string])[]) => {
+    const { findings, ...figures } = compareRows(
+      "tickets",
+      wanted,
+      there.map(([key, value]) => ({ key, value })),
+    );
+    return { ...figures, found: findings.length };
+  };
+
+  it("finds nothing where every row is there once and says the same", () => {
+    expect(verdict(["tkt_2", "closed|2"], ["tkt_1", "open|1"])).toEqual({
+      lost: 0,
+      duplicated: 0,
+      outOfOrder: 0,
+      found: 0,
+    });
+  });
+
+  it.each<{ there: [string, string][]; figures: object }>([
+    { there: [["tkt_1", "open|1"]], figures: { lost: 1, duplicated: 0, outOfOrder: 0 } },
+    {
+      there: [
+        ["tkt_1", "open|1"],
+        ["tkt_2", "closed|2"],
+        ["tkt_2", "closed|2"],
+      ],
+      figures: { lost: 0, duplicated: 1, outOfOrder: 0 },
+    },
+    {
+      there: [
+        ["tkt_1", "open|1"],
+        ["tkt_2", "closed|2"],
+        ["tkt_3", "open|3"],
+      ],
+      figures: { lost: 0, duplicated: 1, outOfOrder: 0 },
+    },
+    {
+      there: [
+        ["tkt_1", "open|1"],
+        ["tkt_2", "open|1"],
+      ],
+      figures: { lost: 0, duplicated: 0, outOfOrder: 1 },
+    },
+  ])("counts $there", ({ there, figures }) => {
+    expect(verdict(...there)).toEqual({ ...figures, found: 1 });
+  });
+});
+
 describe("the points of the crash matrix", () => {
   it("are every crash point there is, and each is called somewhere", () => {
     const names = points.map(({ name }) => name);
-    expect(names.filter((name) => !name.startsWith("call."))).toEqual(eventPointNames);
+    expect(names.filter((name) => !name.startsWith("call."))).toEqual(crashPointNames);
     const root = join(import.meta.dirname, "../..");
     const sources = listFiles(root, "src").filter((path) => !path.endsWith("telemetry/crash-point.ts"));
     const text = sources.map((path) => readFileSync(join(root, path), "utf8")).join("\n");
     expect(crashPointNames.filter((name) => !text.includes(`("${name}")`))).toEqual([]);
   });
 
-  it("meet both kinds of target and of queue, all of them in turn in the short version", () => {
+  it("meet every kind of target, sink and queue, all of them in turn in the short version", () => {
     const settings = (cells: ReturnType<typeof cellsOf>) =>
       new Set(cells.map(({ target, queue }) => `${target} ${queue}`)).size;
-    expect(settings(cellsOf(points))).toBe(4);
-    expect(settings(cellsInTurn(points))).toBe(4);
+    expect(settings(cellsOf(points))).toBe(8);
+    expect(settings(cellsInTurn(points))).toBe(8);
     expect(cellsInTurn(points)).toHaveLength(points.length);
   });
 });
