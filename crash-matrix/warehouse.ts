@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBValue } from "@duckdb/node-api";
 import pg from "pg";
 import type { SinkKind } from "./setting.ts";
 import { lakeSchema } from "./setting.ts";
@@ -51,13 +52,15 @@ async function openFiles(folder: string): Promise<Warehouse> {
       const reader = await connection.runAndReadAll(
         `select ${key}::varchar as key, ${value} as value from read_parquet(${files})`,
       );
-      return reader
-        .getRowObjectsJson()
-        .map((row) => ({ key: String(row["key"]), value: String(row["value"]) }));
+      return reader.getRows().map(([key, value]) => ({ key: textOf(key), value: textOf(value) }));
     },
     close: async () => {
       connection.closeSync();
       instance.closeSync();
     },
   };
+}
+
+function textOf(value: DuckDBValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }
