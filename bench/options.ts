@@ -24,6 +24,7 @@ export const deskMeasureNames = [
   "desk-feed",
   "export-exact",
   "export-speed",
+  "export-files",
 ] as const;
 type DeskMeasureName = (typeof deskMeasureNames)[number];
 
@@ -84,6 +85,7 @@ Measures deskbridge on this machine: real Redis, real PostgreSQL, real HTTP; onl
     export-exact    a year of a desk with --tickets N (200000), exported by 30 runs with processes killed on the way to every sink
                     that runs here or --sinks NAMES, and held row by row against brute force; --seed N (a new one)
     export-speed    messages to Parquet and PostgreSQL beside bare copies, with --rows N (5000000)
+    export-files    the Parquet sink alone, with rows that are ready, beside DuckDB's own COPY, with --rows N (5000000)
   --profile DIR     write CPU profiles of the measured processes
   --json            the figures as one JSON object on the last line
   --help

@@ -152,18 +152,18 @@ async function merge(
   const { key } = request.table;
   const target = qualified(place, request.table.name);
   const names = columns.written;
-  const staged = `${workName}.main.staged`;
+  const [staged, keys] = [`${workName}.main.staged`, `${workName}.main.staged_keys`];
   let deleted = 0;
   if (settled.hasGone) {
-    // What came again after it was deleted is in `staged`, and replaced there.
+    // What came again after it was deleted is staged, and replaced below.
     deleted = await changed(
       db,
-      `DELETE FROM ${target} t USING (SELECT DISTINCT * FROM ${workName}.main.gone g ANTI JOIN ${staged} s ON ${sameKey(key, "g", "s")}) d
+      `DELETE FROM ${target} t USING (SELECT DISTINCT * FROM ${workName}.main.gone g ANTI JOIN ${keys} s ON ${sameKey(key, "g", "s")}) d
         WHERE ${sameKey(key, "t", "d")}`,
     );
   }
   const [found] = await db.rows(
-    `SELECT count(*)::DOUBLE AS rows FROM ${target} t SEMI JOIN ${staged} s ON ${sameKey(key, "t", "s")}`,
+    `SELECT count(*)::DOUBLE AS rows FROM ${target} t SEMI JOIN ${keys} s ON ${sameKey(key, "t", "s")}`,
   );
   const updated = Number(found?.["rows"]);
   const values = `${identifiers(names, "s.")}, ${request.run}`;

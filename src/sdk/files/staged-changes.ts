@@ -9,7 +9,7 @@ import { identifier, identifiers, literal, sameKey, sqlTypes, typeStruct } from 
 
 /** What came since the last commit, one change a row. */
 export interface SettledChanges {
-  /** Rows in the table `staged`, the last of each key, none of them deleted later. */
+  /** Rows of `staged`, the last of each key, none of them deleted later. */
   readonly rows: number;
   /** Bytes of CSV that they came in, duplicates included. */
   readonly bytes: number;
@@ -18,8 +18,9 @@ export interface SettledChanges {
 }
 
 /**
- * Changes of one table on their way into a warehouse. They are spooled to files and taken into tables of a DuckDB on disk while more come, so that memory does
- * not grow with them: `staged` with the columns that are written and their UTC day in `_day`, `gone` with keys that were deleted.
+ * Changes of one table on their way into a warehouse. Rows are spooled to files, and their keys taken into a DuckDB on disk while more come, so that memory
+ * does not grow with them. Once they are settled there are `staged`, the rows with the columns that are written and their UTC day in `_day`, `staged_keys` with
+ * their keys and days, and `gone` with keys that were deleted.
  */
 export interface StagedChanges {
   /** Resolves when it is ready for more. */
@@ -52,6 +53,10 @@ interface Progress {
   deletes: number;
   bytes: number;
   marks: Mark[];
+  /** Files of rows, in the order in which they came. */
+  files: SpoolFile[];
+  /** The longest row that DuckDB has to be prepared for. */
+  rowBytes: number;
   hasTables: boolean;
   loading: Promise<void>;
 }
@@ -61,6 +66,8 @@ const noProgress = (): Progress => ({
   deletes: 0,
   bytes: 0,
   marks: [],
+  files: [],
+  rowBytes: usualRowBytes,
   hasTables: false,
   loading: Promise.resolve(),
 });
@@ -98,9 +105,10 @@ export function createStagedChanges(request: StagingRequest): StagedChanges {
       return keepLast(request, progress);
     },
     clear: async () => {
-      const { hasTables, loading } = progress;
+      const { hasTables, loading, files } = progress;
       await loading.catch(() => undefined);
       progress = noProgress();
+      for (const { path } of files) await rm(path, { force: true });
       await clearSpools(Object.values(spools));
       if (hasTables) await dropTables(await request.database());
     },
@@ -116,7 +124,9 @@ async function clearSpools(spools: readonly Spool[]): Promise<void> {
 }
 
 async function dropTables(db: Duckdb): Promise<void> {
-  await db.run("DROP TABLE IF EXISTS staged; DROP TABLE IF EXISTS gone; DROP TABLE IF EXISTS losers");
+  await db.run("DROP VIEW IF EXISTS staged");
+  for (const name of ["staged_rows", "staged_keys", "gone", "losers"])
+    await db.run(`DROP TABLE IF EXISTS ${name}`);
 }
 
 async function requireTables(request: StagingRequest, progress: Progress): Promise<Duckdb> {
@@ -126,15 +136,10 @@ async function requireTables(request: StagingRequest, progress: Progress): Promi
   return db;
 }
 
-async function createTables(db: Duckdb, { table, written }: StagingRequest): Promise<void> {
+async function createTables(db: Duckdb, { table }: StagingRequest): Promise<void> {
   await dropTables(db);
-  const columns = table.columns.filter(({ name }) => written.includes(name));
-  const keys = table.columns.filter(({ name }) => table.key.includes(name));
-  // Rows are told apart by their number, which has to be in the order in which they came.
-  await db.run("SET preserve_insertion_order = true");
-  await db.run(
-    `CREATE TABLE staged (${definitions(columns)}, _day DATE); CREATE TABLE gone (${definitions(keys)})`,
-  );
+  const keys = definitions(table.columns.filter(({ name }) => table.key.includes(name)));
+  await db.run(`CREATE TABLE staged_keys (${keys}, _day DATE); CREATE TABLE gone (${keys})`);
 }
 
 function definitions(columns: SinkTable["columns"]): string {
@@ -148,39 +153,50 @@ async function load(
   file: SpoolFile,
 ): Promise<void> {
   const db = await requireTables(request, progress);
+  const insert = (): Promise<void> => {
+    const into = kind === "delete" ? "gone" : "staged_keys";
+    const names = kind === "delete" ? request.table.key : keysOf(request);
+    return db.run(`INSERT INTO ${into} ${selection(request, file, names, progress.rowBytes)}`);
+  };
+  // The rows themselves are read where they are when they are needed.
+  if (kind === "upsert") progress.files.push(file);
   try {
-    await db.run(insertion(request, kind, file));
+    await insert();
   } catch (error) {
     const longest = longestRow(await readFile(file.path));
-    if (longest <= usualRowBytes) throw error;
+    if (longest <= progress.rowBytes) throw error;
     if (longest > mostRowBytes) {
       const message = `table ${request.table.name}: a row has ${longest} bytes; ${mostRowBytes} are the most`;
       throw new AppError("target_rejected", message);
     }
-    await db.run(insertion(request, kind, file, longest + 1));
+    progress.rowBytes = longest + 1;
+    await insert();
   }
-  await rm(file.path, { force: true });
+  if (kind === "delete") await rm(file.path, { force: true });
 }
+
+const dayName = "_day";
+const keysOf = ({ table }: StagingRequest): readonly string[] => [...table.key, dayName];
 
 /** The longest row that DuckDB is prepared for at first, the longest that it is ever, and how much it reads at a time. */
 const usualRowBytes = 2 * 1024 ** 2;
 const mostRowBytes = 16 * 1024 ** 2;
 const readBytes = 8 * 1024 ** 2;
 
-function insertion(
-  { table, written }: StagingRequest,
-  kind: RowChange["kind"],
+/** A query of a file: some of its columns in the table's order, and the day where it is asked for. */
+function selection(
+  { table }: StagingRequest,
   { path, columns }: SpoolFile,
-  rowBytes = usualRowBytes,
+  wanted: readonly string[],
+  rowBytes: number,
 ): string {
-  const wanted = kind === "delete" ? table.key : written;
   const given = new Set(columns.map(({ name }) => name));
   const names = table.columns.map(({ name }) => name).filter((name) => wanted.includes(name));
-  const values = names.map((name) => (given.has(name) ? identifier(name) : "NULL")).join(", ");
-  const day = kind === "delete" ? "" : `, CAST(${identifier(table.day)} AS DATE)`;
-  return `INSERT INTO ${kind === "delete" ? "gone" : "staged"} SELECT ${values}${day} FROM read_csv(${literal(path)},
-    columns = ${typeStruct(columns)}, auto_detect = false, header = false, skip = 1, delim = ',', quote = '"', escape = '"', new_line = '\\n',
-    nullstr = '', allow_quoted_nulls = false, max_line_size = ${rowBytes}, buffer_size = ${Math.max(readBytes, rowBytes)})`;
+  const values = names.map((name) => (given.has(name) ? identifier(name) : `NULL AS ${identifier(name)}`));
+  if (wanted.includes(dayName)) values.push(`CAST(${identifier(table.day)} AS DATE) AS ${dayName}`);
+  return `SELECT ${values.join(", ")} FROM read_csv(${literal(path)}, columns = ${typeStruct(columns)}, auto_detect = false, header = false, skip = 1,
+    delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false,
+    max_line_size = ${rowBytes}, buffer_size = ${Math.max(readBytes, rowBytes)})`;
 }
 
 function longestRow(csv: Buffer): number {
@@ -200,8 +216,8 @@ async function keepLast(request: StagingRequest, progress: Progress): Promise<Se
   const db = await request.database();
   const { key } = request.table;
   const [counts] = await db.rows(
-    `SELECT (SELECT count(*) FROM staged)::DOUBLE AS upserts, (SELECT count(*) FROM gone)::DOUBLE AS deletes,
-      (SELECT count(*) FROM staged WHERE _day IS NULL OR NOT isfinite(_day))::DOUBLE AS dayless`,
+    `SELECT (SELECT count(*) FROM staged_keys)::DOUBLE AS upserts, (SELECT count(*) FROM gone)::DOUBLE AS deletes,
+      (SELECT count(*) FROM staged_keys WHERE _day IS NULL OR NOT isfinite(_day))::DOUBLE AS dayless`,
   );
   if (counts?.["upserts"] !== progress.upserts || counts["deletes"] !== progress.deletes) {
     throw new AppError(
@@ -215,15 +231,56 @@ async function keepLast(request: StagingRequest, progress: Progress): Promise<Se
   await db.run("CREATE OR REPLACE TABLE losers (row BIGINT)");
   if (await hasRepeats(db, key)) await db.run(repeats(key));
   if (progress.deletes > 0) await db.run(deletions(key, progress.marks));
-  await db.run("DELETE FROM staged WHERE rowid IN (SELECT row FROM losers)");
-  const [left] = await db.rows("SELECT count(*)::DOUBLE AS rows FROM staged");
+  const isScattered = progress.bytes > scatteredBytes && (await daysAtOnce(db)) > mostDaysAtOnce;
+  await showRows(request, progress, isScattered);
+  const [left] = await db.rows("SELECT count(*)::DOUBLE AS rows FROM staged_keys");
   return { rows: Number(left?.["rows"]), bytes: progress.bytes, hasGone: progress.deletes > 0 };
+}
+
+/** As much as memory has room for in any order. */
+const scatteredBytes = 32 * 1024 ** 2;
+/** Rows of more days than these at a time would have DuckDB write all their files at once. */
+const mostDaysAtOnce = 16;
+
+/** How many days a stretch of rows is of, on average, as the rows came. */
+async function daysAtOnce(db: Duckdb): Promise<number> {
+  const [row] = await db.rows(
+    `SELECT (sum(span) / sum(rows))::DOUBLE AS days FROM
+      (SELECT max(rowid) - min(rowid) + 1 AS span, count(*) AS rows FROM staged_keys GROUP BY _day)`,
+  );
+  return Number(row?.["days"]);
+}
+
+/**
+ * Makes `staged`. As long as every row counts and they came by day, it is the files themselves: taking them in would cost half as much as writing them. Else they
+ * are taken in, and come under the same numbers as their keys did.
+ */
+async function showRows(request: StagingRequest, progress: Progress, isScattered: boolean): Promise<void> {
+  const db = await request.database();
+  const names = [...request.written, dayName];
+  const columns = request.table.columns.filter(({ name }) => request.written.includes(name));
+  const [lost] = await db.rows("SELECT count(*)::DOUBLE AS rows FROM losers");
+  const queries = progress.files.map((file) => selection(request, file, names, progress.rowBytes));
+  if (queries.length > 0 && lost?.["rows"] === 0 && !isScattered) {
+    return db.run(`CREATE OR REPLACE VIEW staged AS ${queries.join(" UNION ALL ")}`);
+  }
+  await db.run(`CREATE OR REPLACE TABLE staged_rows (${definitions(columns)}, ${dayName} DATE)`);
+  for (const query of queries) await db.run(`INSERT INTO staged_rows ${query}`);
+  for (const name of ["staged_rows", "staged_keys"]) {
+    await db.run(`DELETE FROM ${name} WHERE rowid IN (SELECT row FROM losers)`);
+  }
+  await db.run(
+    isScattered
+      ? `CREATE OR REPLACE TABLE staged_by_day AS SELECT * FROM staged_rows ORDER BY ${dayName}; DROP TABLE staged_rows;
+         ALTER TABLE staged_by_day RENAME TO staged_rows; CREATE OR REPLACE VIEW staged AS SELECT * FROM staged_rows`
+      : "CREATE OR REPLACE VIEW staged AS SELECT * FROM staged_rows",
+  );
 }
 
 /** Hashes take less memory than keys; where two keys share one, the exact search that follows finds nothing. */
 async function hasRepeats(db: Duckdb, key: readonly string[]): Promise<boolean> {
   const [found] = await db.rows(
-    `SELECT count(*) > 0 AS found FROM (SELECT 1 FROM staged GROUP BY _day HAVING count(*) > count(DISTINCT hash(${identifiers(key)})))`,
+    `SELECT count(*) > 0 AS found FROM (SELECT 1 FROM staged_keys GROUP BY _day HAVING count(*) > count(DISTINCT hash(${identifiers(key)})))`,
   );
   return found?.["found"] === true;
 }
@@ -231,8 +288,8 @@ async function hasRepeats(db: Duckdb, key: readonly string[]): Promise<boolean> 
 // Rows are numbered in the order in which they came.
 function repeats(key: readonly string[]): string {
   return `INSERT INTO losers SELECT row FROM (
-      SELECT rowid AS row, row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) AS place FROM staged
-      WHERE hash(${identifiers(key)}) IN (SELECT hash(${identifiers(key)}) FROM staged GROUP BY ALL HAVING count(*) > 1))
+      SELECT rowid AS row, row_number() OVER (PARTITION BY ${identifiers(key)} ORDER BY rowid DESC) AS place FROM staged_keys
+      WHERE hash(${identifiers(key)}) IN (SELECT hash(${identifiers(key)}) FROM staged_keys GROUP BY ALL HAVING count(*) > 1))
     WHERE place > 1`;
 }
 
@@ -240,5 +297,5 @@ function deletions(key: readonly string[], marks: readonly Mark[]): string {
   const values = marks.map(({ first, before }) => `(${first}, ${before})`).join(", ");
   return `INSERT INTO losers SELECT DISTINCT s.rowid
     FROM (SELECT *, rowid AS row FROM gone) g ASOF JOIN (VALUES ${values}) m(first, before) ON g.row >= m.first
-    JOIN staged s ON ${sameKey(key, "g", "s")} WHERE s.rowid < m.before`;
+    JOIN staged_keys s ON ${sameKey(key, "g", "s")} WHERE s.rowid < m.before`;
 }

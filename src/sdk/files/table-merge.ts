@@ -13,8 +13,9 @@ import { identifier, identifiers, literal, sameKey } from "./sql.ts";
 import type { SettledChanges } from "./staged-changes.ts";
 import type { TableFiles } from "./table-files.ts";
 
-/** Days that are merged in one statement: DuckDB keeps a file open for each. */
+/** Days that are merged in one statement; more where there is nothing to merge with. DuckDB keeps a file open for each. */
 const daysAtATime = 64;
+const newDaysAtATime = 512;
 /** Bytes of rows that each thread gathers before it writes them. */
 const gatheredBytes = 24 * 1024 ** 2;
 
@@ -57,13 +58,15 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
   const staged = await stagedDays(db);
   const days = await touchedDays(request, new Set(staged.keys()));
   await db.run(
-    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)}`,
+    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)};
+     SET partitioned_write_max_open_files = ${newDaysAtATime}`,
   );
+  const atATime = days.some((day) => request.present.has(day)) ? daysAtATime : newDaysAtATime;
   const merged: MergedDay[] = [];
   let updated = 0;
   let deleted = 0;
-  for (let from = 0; from < days.length; from += daysAtATime) {
-    const group = { days: days.slice(from, from + daysAtATime), name: `g${from / daysAtATime}`, staged };
+  for (let from = 0; from < days.length; from += atATime) {
+    const group = { days: days.slice(from, from + atATime), name: `g${from}`, staged };
     const done = await mergeGroup(request, group);
     merged.push(...done.days);
     updated += done.replaced;
@@ -79,7 +82,7 @@ function flushRows({ rows, bytes }: SettledChanges): number {
 
 async function stagedDays(db: Duckdb): Promise<ReadonlyMap<string, number>> {
   const rows = await db.rows(
-    "SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows FROM staged GROUP BY ALL",
+    "SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows FROM staged_keys GROUP BY ALL",
   );
   return new Map(rows.map(({ day, rows: count }) => [String(day), Number(count)]));
 }
@@ -214,7 +217,7 @@ function withFate({ table, drops, run, settled }: MergeRequest, query: string, r
   const gone = `LEFT JOIN (SELECT DISTINCT ${keys}, true AS _there FROM gone) g ON ${sameKey(table.key, "p", "g")}`;
   return `SELECT p.*, CASE WHEN s._there IS NOT NULL THEN 'replaced' WHEN ${dropped.join(" OR ") || "false"} THEN 'dropped' ELSE 'kept' END AS _fate
     FROM (${query}) p
-    LEFT JOIN (SELECT ${keys}, true AS _there FROM staged WHERE ${range}) s ON ${sameKey(table.key, "p", "s")} ${settled.hasGone ? gone : ""}`;
+    LEFT JOIN (SELECT ${keys}, true AS _there FROM staged_keys WHERE ${range}) s ON ${sameKey(table.key, "p", "s")} ${settled.hasGone ? gone : ""}`;
 }
 
 function stagedRows({ layout, written, run }: MergeRequest, range: string): string {
