@@ -1,5 +1,5 @@
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm, rmdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { AppError } from "../../errors.ts";
 import { runColumn } from "../sink.ts";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "../sink.ts";
@@ -58,6 +58,7 @@ export function createDatabaseWriter(table: OpenDatabaseTable): SinkWriter {
       await staged.clear().catch(() => undefined);
       await staging.close().catch(() => undefined);
       await rm(workFolder, { recursive: true, force: true }).catch(() => undefined);
+      await rmdir(dirname(workFolder)).catch(() => undefined);
     },
   };
 }

@@ -22,7 +22,7 @@ interface DuckdbRequest {
 }
 
 /** With the process around it and what the library takes besides, a worker stays under 400 MB with this. */
-const memoryMegabytes = 150;
+const memoryMegabytes = 120;
 /** Each takes memory of its own. */
 const mostThreads = 4;
 

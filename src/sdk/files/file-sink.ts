@@ -63,8 +63,7 @@ async function openTable(
   requirePartition(request.table, files.place);
   await rm(files.workFolder, { recursive: true, force: true });
   const listed = await files.list();
-  if ([...listed.keys()].some((name) => name.startsWith(`${stagingName}/`)))
-    await files.removeFolder(stagingName);
+  await files.removeFolder(stagingName);
   const manifest = withoutMissing(options, files, begun, listed);
   requireNoOthers(files, begun, listed, format.extension);
   const workFolder = join(files.workFolder, `${request.run}-${randomUUID()}`);

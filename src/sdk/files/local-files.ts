@@ -67,20 +67,23 @@ async function writeAtOnce(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
+/** Larger files are looked at piece by piece. */
+const wholeBytes = 16 * 1024 ** 2;
+
 async function makeDurable(path: string): Promise<StoredFile> {
   const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {
-    hash.update(chunk as Buffer);
-    bytes += (chunk as Buffer).length;
-  }
   const file = await open(path, "r+");
   try {
+    const { size: bytes } = await file.stat();
+    if (bytes <= wholeBytes) hash.update(await file.readFile());
+    else
+      for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 }))
+        hash.update(chunk as Buffer);
     await file.sync();
+    return { bytes, sha256: hash.digest("hex") };
   } finally {
     await file.close();
   }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 async function moveAll(moves: readonly Move[], at: (name: string) => string): Promise<void> {

@@ -17,7 +17,7 @@ import type { TableFiles } from "./table-files.ts";
 const daysAtATime = 64;
 const newDaysAtATime = 512;
 /** Bytes of rows that each thread gathers before it writes them. */
-const gatheredBytes = 24 * 1024 ** 2;
+const gatheredBytes = 8 * 1024 ** 2;
 
 export interface MergeRequest {
   readonly db: Duckdb;

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, rmdir } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "../sink.ts";
 import type { LazyDuckdb } from "./duckdb.ts";
@@ -70,6 +70,7 @@ export function createTableWriter(table: OpenTable): SinkWriter {
       await staged.clear().catch(() => undefined);
       await table.database.close().catch(() => undefined);
       await rm(table.workFolder, { recursive: true, force: true }).catch(() => undefined);
+      await rmdir(files.workFolder).catch(() => undefined);
       await files.close().catch(() => undefined);
     },
   };
