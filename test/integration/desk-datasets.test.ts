@@ -15,6 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => stand.close());
 
+const newTicket = { subject: "Late", requester: { email: "ada@example.com" } };
+
 const rowsOf = (table: Table): Readonly<Record<string, unknown>> => Object.fromEntries(table);
 
 /** What a transaction of anybody else holds back is in the feed a little later. */
@@ -77,6 +79,41 @@ describe("datasets", () => {
     expect(compared).toBeGreaterThan(200);
   });
 
+  it("have what changed without a change of its own: moved refs, moved messages, words erased elsewhere", async () => {
+    const traffic = createTraffic(stand);
+    const make = async (method: "POST" | "PUT", path: string, body: object): Promise<string> => {
+      const made = await traffic.call(method, path, body);
+      return (made as { readonly id: string }).id;
+    };
+    const report = { ...newTicket, message: { text: "Where is it?" }, repeat: { closed: "follow_up" } };
+    const first = await make("PUT", "/v1/tickets/by-ref/shop/derived", report);
+    await traffic.call("PATCH", `/v1/tickets/${first}`, { status: "closed" });
+    const orders = [{ source: "shop", external_id: "derived" }];
+    const [one, other] = [
+      await make("POST", "/v1/tickets", { ...newTicket, orders, message: { text: "One" } }),
+      await make("POST", "/v1/tickets", { ...newTicket, message: { text: "Other" } }),
+    ];
+    const zoe = await make("POST", "/v1/contacts", { name: "Zoe Zebra", email: "zoe@example.com" });
+    const said = { text: "I am Zoe", direction: "inbound", author: { type: "contact", id: zoe } };
+    await traffic.call("POST", `/v1/tickets/${other}/messages`, said);
+    await make("POST", "/v1/tickets", { subject: "Zoe's", requester: { email: "zoe@example.com" } });
+    const happenings: readonly (() => Promise<unknown>)[] = [
+      () => make("PUT", "/v1/tickets/by-ref/shop/derived", report),
+      () => make("POST", `/v1/tickets/${one}/merge`, { into: other }),
+      () => traffic.call("DELETE", `/v1/contacts/${zoe}`),
+    ];
+    const copies = createDatasetCopies(stand);
+    for (const happen of happenings) {
+      for (const copy of copies) await expectExact(copy);
+      const before = traffic.count();
+      await happen();
+      expect(traffic.count()).toBe(before + 1);
+      for (const copy of copies) await expectExact(copy);
+    }
+    const erased = await stand.send({ method: "GET", path: `/v1/tickets/${other}/history?limit=200` });
+    expect(erased.text).toContain("messages_erased");
+  });
+
   it("of figures go on into the next days, for everything that is open", async () => {
     const [copy] = createDatasetCopies(stand).filter(({ dataset }) => dataset === "metrics_daily");
     if (copy === undefined) throw new Error("metrics_daily is not there");
@@ -95,8 +132,6 @@ describe("datasets", () => {
     expect([page.headers["deskbridge-part"], rows.length > 3]).toEqual(["upsert", true]);
   });
 });
-
-const newTicket = { subject: "Late", requester: { email: "ada@example.com" } };
 
 describe("a read of a dataset", () => {
   it("with nothing new costs a few statements and no rows", async () => {
