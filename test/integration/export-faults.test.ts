@@ -106,7 +106,7 @@ it("the ledger being away for a moment after a commit costs another try, and no 
         cut += 1;
         if (cut === 2) {
           await ledger.pool.query(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'deskbridge' and pid <> pg_backend_pid()",
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'deskbridge' and pid <> pg_backend_pid()",
           );
           await ledger.pool.query("select pg_terminate_backend(pg_backend_pid())").catch(() => undefined);
         }

@@ -49,11 +49,16 @@ async function killHolders(by: PostgresLedger, except: PostgresLedger): Promise<
     "select split_part(owner, ':', 1) as number from export_lease where export = 'other'",
   );
   await own.end({ state: "done" });
-  await by.pool.query(
-    `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objsubid = 2 and granted and objid::text <> $1
-     and database = (select oid from pg_database where datname = current_database())`,
-    [rows[0]?.number],
-  );
+  const others = `from pg_locks where locktype = 'advisory' and objsubid = 2 and granted and objid::text <> $1
+     and database = (select oid from pg_database where datname = current_database())`;
+  const terminated = await by.pool.query<{ pid: number }>(`select pid, pg_terminate_backend(pid) ${others}`, [
+    rows[0]?.number,
+  ]);
+  const pids = terminated.rows.map(({ pid }) => pid);
+  // They are told to end, and end a moment later.
+  const left = async () =>
+    (await by.pool.query("select 1 from pg_stat_activity where pid = any ($1)", [pids])).rowCount;
+  await expect.poll(left).toBe(0);
 }
 
 it("an export is run by one process at a time, another one beside it", async () => {
