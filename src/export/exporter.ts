@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ExportConfig, ExportTable } from "../config/config.ts";
-import { AppError, toAppError } from "../errors.ts";
+import { toAppError } from "../errors.ts";
+import type { AppError } from "../errors.ts";
 import type { Engine } from "../jobs/engine.ts";
 import type {
   ExportMode,

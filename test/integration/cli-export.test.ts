@@ -80,7 +80,7 @@ describe("the command line of exports", () => {
 
   it("runs an export, tells what it did, and finds nothing to do the second time", async () => {
     const first = await run("run", "nightly", "--json");
-    expect(first.code, first.stderr).toBe(0);
+    expect(first).toMatchObject({ code: 0 });
     expect(jsonOf(first)).toMatchObject({ state: "done", rows: 3, datasets: { tickets: { inserted: 1 } } });
     expect(jsonOf(await run("run", "nightly", "--json"))).toMatchObject({ state: "done", rows: 0 });
     expect(first.stdout + first.stderr).not.toContain("jane");
