@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "../../errors.ts";
 import { runColumn } from "../sink.ts";
@@ -13,9 +13,11 @@ import { identifier, identifiers, literal, sameKey } from "./sql.ts";
 import type { SettledChanges } from "./staged-changes.ts";
 import type { TableFiles } from "./table-files.ts";
 
-/** Days that are merged in one statement; more where there is nothing to merge with. DuckDB keeps a file open for each. */
+/** Days that are merged in one statement; more where there is nothing to merge with. */
 const daysAtATime = 64;
 const newDaysAtATime = 512;
+/** Files that DuckDB writes at a time. More take twice the CPU; where it closes one too early, the day gets a second file. */
+const openFiles = 16;
 /** Bytes of rows that each thread gathers before it writes them. */
 const gatheredBytes = 8 * 1024 ** 2;
 
@@ -59,7 +61,7 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
   const days = await touchedDays(request, new Set(staged.keys()));
   await db.run(
     `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)};
-     SET partitioned_write_max_open_files = ${newDaysAtATime}`,
+     SET partitioned_write_max_open_files = ${openFiles}`,
   );
   const atATime = days.some((day) => request.present.has(day)) ? daysAtATime : newDaysAtATime;
   const merged: MergedDay[] = [];
@@ -166,14 +168,14 @@ async function mergeGroup(
     await db.run(format.copy(parts.join(" UNION ALL "), layout, await files.outputFolder(folder)));
   }
   await files.release();
-  const written = await writtenFiles(await files.outputFolder(folder));
+  const written = await oneFileEach(request, folder, await writtenFiles(request, folder));
   const days = affected.map((day): MergedDay => {
     const fate = fates.get(day);
     const staged = group.staged.get(day) ?? 0;
     const file = written.get(day);
     return {
       day,
-      staged: file === undefined ? undefined : `${folder}/${file}`,
+      staged: file,
       rows: staged + (fate?.kept ?? 0),
       oldestRun: Math.min(staged > 0 ? request.run : Infinity, fate?.oldestKept ?? Infinity),
     };
@@ -238,17 +240,52 @@ async function presentRows(
   return selectPresent({ db, format, layout, paths, names });
 }
 
-/** The file of each day in a folder that `COPY` has written. */
-async function writtenFiles(folder: string): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
+/** The files of each day in a folder that `COPY` has written, by the names that they are staged under. */
+async function writtenFiles(
+  { files }: MergeRequest,
+  name: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, readonly string[]>();
+  const folder = await files.outputFolder(name);
   if (!existsSync(folder)) return found;
   for (const partition of await readdir(folder)) {
-    const [file, ...more] = await readdir(join(folder, partition));
+    const names = await readdir(join(folder, partition));
     const day = partition.slice(`${partitionColumn}=`.length);
-    if (file === undefined || more.length > 0) {
-      throw new AppError("internal", `DuckDB wrote ${more.length + 1} files for ${day} rather than one`);
-    }
-    found.set(day, `${partition}/${file}`);
+    found.set(
+      day,
+      names.map((file) => `${name}/${partition}/${file}`),
+    );
   }
   return found;
+}
+
+/** Puts days together that were written as several files, so few at a time that none is written as several again. */
+async function oneFileEach(
+  request: MergeRequest,
+  name: string,
+  written: ReadonlyMap<string, readonly string[]>,
+): Promise<ReadonlyMap<string, string>> {
+  const { db, files, format, layout } = request;
+  const names = layout.map((column) => column.name);
+  const single = new Map<string, string>();
+  const several: string[] = [];
+  for (const [day, [file, ...more]] of written) {
+    if (more.length > 0) several.push(day);
+    else if (file !== undefined) single.set(day, file);
+  }
+  for (let from = 0; from < several.length; from += openFiles) {
+    const days = several.slice(from, from + openFiles);
+    const parts = days.flatMap((day) => written.get(day) ?? []);
+    const paths = await Promise.all(parts.map((part) => files.outputFolder(part)));
+    const rows = await selectPresent({ db, format, layout, paths, names });
+    const folder = `${name}-${from}`;
+    await db.run(format.copy(rows, layout, await files.outputFolder(folder)));
+    for (const path of paths) await rm(path);
+    for (const [day, [file, ...more]] of await writtenFiles(request, folder)) {
+      if (file === undefined || more.length > 0)
+        throw new AppError("internal", `the rows of ${day} were not written as one file`);
+      single.set(day, file);
+    }
+  }
+  return single;
 }
