@@ -15,6 +15,7 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 /** Settings with which a connector offers all that it can. A new connector adds its own. */
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
+  bigquery: { project: "acme-analytics" },
   clickhouse: { url: "http://127.0.0.1:9" },
   csv: { path: "nowhere" },
   deskbridge: {
@@ -47,8 +48,8 @@ const signs: Readonly<Record<string, RegExp>> = {
   sources: /\b(createWindowedSource|ReadRequest)\b/,
   enrich: /\bEnricher\b/,
   desk: /\b(DeskOperations|EffectReceipt|OperationInput)\b/,
-  check: /\b(CheckResult|create(File|Database)SinkConnection)\b/,
-  sink: /\b(SinkWriter|create(File|Database)SinkConnection)\b/,
+  check: /\b(CheckResult|createMergeSink|create(File|Database)SinkConnection)\b/,
+  sink: /\b(SinkWriter|createMergeSink|create(File|Database)SinkConnection)\b/,
 };
 
 /** The suite that a capability is held to. */

@@ -1,4 +1,5 @@
 import type { SinkSuite } from "../../src/sdk/testing/index.ts";
+import { bigquerySuite } from "./sink-bigquery.ts";
 import { clickhouseSuite } from "./sink-clickhouse.ts";
 import { csvSuite } from "./sink-csv.ts";
 import { jsonlSuite } from "./sink-jsonl.ts";
@@ -20,4 +21,5 @@ export const sinkSuites: readonly SinkSuite[] = [
   jsonlSuite,
   duckdbSuite,
   httpSuite,
+  bigquerySuite,
 ];

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import bigquery from "../../connectors/bigquery/index.ts";
 import clickhouse from "../../connectors/clickhouse/index.ts";
 import csv from "../../connectors/csv/index.ts";
 import deskbridge from "../../connectors/deskbridge/index.ts";
@@ -23,6 +24,7 @@ const root = join(import.meta.dirname, "../..");
 const pageOf = (name: string): string => join(root, "docs/reference/connectors", `${name}.md`);
 
 const documented = [
+  bigquery,
   clickhouse,
   csv,
   deskbridge,
