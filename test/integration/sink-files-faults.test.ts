@@ -1,9 +1,11 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, request as forward } from "node:http";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import csv from "../../connectors/csv/index.ts";
 import duckdb from "../../connectors/duckdb/index.ts";
@@ -108,6 +110,30 @@ describe("a folder that cannot be written to", () => {
       code: expect.stringMatching(/^target_/) as string,
       message: expect.stringContaining(path) as string,
     });
+  });
+});
+
+describe("a disk that is full", () => {
+  // As many batches as are staged at once, or as are committed one by one until the day's file is too large.
+  it.each(["at once", "each"])("stops the export and leaves what was committed (%s)", async (each) => {
+    const sink = openFileSink(parquet, { path: root });
+    await fill(sink);
+    const filler = join(import.meta.dirname, "../support/files-filler.ts");
+    const { stdout } = await promisify(execFile)("bash", [
+      "-c",
+      `ulimit -f 1024 && exec "${process.execPath}" "${filler}" "${root}" 30 "${each}"`,
+    ]);
+    expect(stdout).toBe("sink_full");
+    const folder = join(root, valuesTable.name);
+    expect((await readdir(folder)).filter((name) => name.startsWith("_"))).toEqual(["_manifest.json"]);
+    const writer = await openWriter(sink, 3);
+    const batches = Number(/^batch (\d+)$/.exec(writer.position?.watermark ?? "")?.[1] ?? -1) + 1;
+    expect(batches > 0).toBe(each === "each");
+    const seen = await readFiles("parquet", root, valuesTable);
+    expect(seen.length).toBe(2 + batches * 100);
+    await writer.write(upsert(valuesTable, { ...rowA, text: "room again" }));
+    await writer.commit({ watermark: "three" });
+    await writer.close();
   });
 });
 

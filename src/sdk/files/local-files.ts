@@ -32,7 +32,11 @@ export function createLocalFiles(folder: string, workFolder = join(folder, workN
     stage: (name) => told("written", () => makeDurable(at(name))),
     publish: (moves) => told("written", () => moveAll(moves, at)),
     remove: (names) => told("written", () => removeAll(names.map(at))),
-    removeFolder: (name) => told("written", () => rm(at(name), { recursive: true, force: true })),
+    removeFolder: (name) =>
+      told("written", async () => {
+        await rm(at(name), { recursive: true, force: true });
+        await removeIfEmpty(dirname(at(name)));
+      }),
     close: async () => undefined,
   };
 }
@@ -99,12 +103,16 @@ async function moveAll(moves: readonly Move[], at: (name: string) => string): Pr
 async function removeAll(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     await rm(path, { force: true });
-    try {
-      await rmdir(dirname(path));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT" && code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
-    }
+    await removeIfEmpty(dirname(path));
+  }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT" && code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
   }
 }
 
