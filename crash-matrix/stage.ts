@@ -51,7 +51,10 @@ const redisDatabases = 4096;
 /** Starts both servers, and makes a database for each kind of queue that is up to date already: runs begin with copies of it. */
 export async function openStage(): Promise<Stage> {
   const closers: (() => Promise<unknown>)[] = [];
+  const homes = new Set<DeskbridgeHome>();
   const close = async (): Promise<void> => {
+    // Those of runs that were over are gone already; what is left are the processes of runs that are cut off.
+    await Promise.all([...homes].map((home) => home.remove().catch(() => undefined)));
     for (const closer of closers.splice(0).reverse()) await closer();
   };
   try {
@@ -82,7 +85,11 @@ export async function openStage(): Promise<Stage> {
         SHOP_SECRET: shopSecret,
         NODE_COMPILE_CACHE: join(folder.path, "compiled"),
       },
-      openHome: deskbridgeHome,
+      openHome: async () => {
+        const home = await deskbridgeHome();
+        homes.add(home);
+        return home;
+      },
       close,
     };
     for (const queue of queueKinds) await makeTemplate(stage, queue);
