@@ -248,6 +248,8 @@ async function openDoor(
     attachments: await openAttachments(dataDir, desk, server.publicUrl),
     limits: desk.limits,
   });
+  const { lastDay } = parts.desk;
+  engine.metrics.onScrape(async (gauges) => gauges.supportDay(await lastDay()));
   parts.frontDoor = await startFrontDoor({
     engine,
     intake,

@@ -11,9 +11,11 @@ import type { ApiKeys } from "./key.ts";
 import { createApiKeys } from "./key.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { createKeyRing } from "./key-ring.ts";
+import { readLastDay } from "./last-day.ts";
 import { longestLifetimeMs } from "./merchant-token.ts";
 import type { RequestLimits } from "./limit.ts";
 import { createLimiter, usualLimits } from "./limit.ts";
+import type { SupportDay } from "../telemetry/metrics.ts";
 import { createDeskPlugin } from "./plugin.ts";
 import type { DeskStore } from "./store/store.ts";
 import { openDeskStore } from "./store/store.ts";
@@ -51,6 +53,8 @@ export interface SupportDesk {
   readonly maintain: () => Promise<void>;
   /** Starts sending webhooks in this process; the caller closes it before the desk. */
   readonly sendWebhooks: (options: WebhookOptions) => Promise<WebhookSending>;
+  /** The support metrics of the last whole day (UTC), as of now. */
+  readonly lastDay: () => Promise<SupportDay>;
   /** Throws `ledger_unavailable` when the database does not answer. */
   readonly ping: () => Promise<void>;
   /** Close the HTTP server first. */
@@ -104,6 +108,7 @@ export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
       sending = await startWebhooks({ ...how, store: store.webhooks, feed, addresses, logger, now });
       return sending;
     },
+    lastDay: () => readLastDay(store, now()),
     ping: store.ping,
     close: async () => {
       upkeep.stop();

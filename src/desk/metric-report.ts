@@ -19,7 +19,7 @@ interface Durations {
   readonly p95: number;
 }
 
-interface DurationReport {
+export interface DurationReport {
   readonly count: number;
   readonly calendar_seconds: Durations | null;
   readonly business_seconds: Durations | null;

@@ -138,6 +138,21 @@ export const metricCatalogue = {
     help: "Webhooks of the Support API whose receiver is failing, over all processes.",
     labels: [],
   },
+  deskbridge_support_day_tickets: {
+    kind: "gauge",
+    help: "Tickets of the desk in this process on the last whole day (UTC). Kind: created, solved (and not reopened since), open (at its end).",
+    labels: ["kind"],
+  },
+  deskbridge_support_day_seconds: {
+    kind: "gauge",
+    help: "How long tickets took, of those whose first reply or last solving was on the last whole day (UTC), in calendar seconds. Measure: first_reply or full_resolution. Absent on a day without any.",
+    labels: ["measure", "quantile"],
+  },
+  deskbridge_support_day_csat: {
+    kind: "gauge",
+    help: "Ratings of the last whole day (UTC). Figure: responses, average (1 to 5) or good_share (of 4 and 5). The last two are absent on a day without any.",
+    labels: ["figure"],
+  },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof metricCatalogue;

@@ -36,6 +36,15 @@ export interface Metrics {
   readonly contentType: string;
 }
 
+type Percentiles = Readonly<Record<"0.5" | "0.9" | "0.95", number | undefined>>;
+
+/** The support metrics of one day. What is undefined has no value on that day. */
+export interface SupportDay {
+  readonly tickets: Readonly<Record<"created" | "solved" | "open", number>>;
+  readonly seconds: Readonly<Record<"first_reply" | "full_resolution", Percentiles>>;
+  readonly csat: Readonly<Record<"responses" | "average" | "good_share", number | undefined>>;
+}
+
 /** What is read rather than counted. An account without a rate limit has no budget to set. */
 export interface Gauges {
   readonly appendsWaiting: (count: number) => void;
@@ -48,6 +57,7 @@ export interface Gauges {
   readonly exportLag: (name: string, table: string, lagMs: number) => void;
   /** `lastDoneAt` in milliseconds since the epoch; undefined for an export that was never done. */
   readonly exportStanding: (name: string, lastDoneAt: number | undefined, overdueMs: number) => void;
+  readonly supportDay: (day: SupportDay) => void;
   readonly rateBudget: (
     account: string,
     usage: { readonly limit: number; readonly used: number; readonly waiting: number } | undefined,
@@ -157,6 +167,7 @@ function createGauges(registry: Registry): Gauges {
   const exportLag = gauge(registry, "deskbridge_export_lag_seconds");
   const overdue = gauge(registry, "deskbridge_export_overdue_seconds");
   return {
+    supportDay: createSupportDay(registry),
     exportStanding: (name, lastDoneAt, overdueMs) => {
       if (lastDoneAt !== undefined) lastSuccess.set({ export: name }, lastDoneAt / 1000);
       overdue.set({ export: name }, seconds(overdueMs));
@@ -175,6 +186,24 @@ function createGauges(registry: Registry): Gauges {
         else rateBudget[figure].set({ account }, usage[figure]);
       }
     },
+  };
+}
+
+function createSupportDay(registry: Registry): Gauges["supportDay"] {
+  const tickets = gauge(registry, "deskbridge_support_day_tickets");
+  const durations = gauge(registry, "deskbridge_support_day_seconds");
+  const csat = gauge(registry, "deskbridge_support_day_csat");
+  return (day) => {
+    for (const [kind, count] of Object.entries(day.tickets)) tickets.set({ kind }, count);
+    // A day without any has no figure: yesterday's is not today's.
+    durations.reset();
+    csat.reset();
+    for (const [measure, quantiles] of Object.entries(day.seconds)) {
+      for (const [quantile, value] of Object.entries(quantiles))
+        if (value !== undefined) durations.set({ measure, quantile }, value);
+    }
+    for (const [figure, value] of Object.entries(day.csat))
+      if (value !== undefined) csat.set({ figure }, value);
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { metricCatalogue } from "../../src/telemetry/metric-catalogue.ts";
+import type { SupportDay } from "../../src/telemetry/metrics.ts";
 import { createMetrics } from "../../src/telemetry/metrics.ts";
 
 async function samples(metrics: { readonly render: () => Promise<string> }): Promise<string[]> {
@@ -91,6 +92,33 @@ describe("the metrics", () => {
     expect(lines).toContain('deskbridge_rate_budget_used{account="desk"} 30');
     expect(lines).toContain('deskbridge_rate_budget_waiting{account="desk"} 7');
     expect(lines.filter((line) => line.includes('account="lake"'))).toEqual([]);
+  });
+
+  it("tell of a day of support only what that day has", async () => {
+    const metrics = createMetrics();
+    const none = { "0.5": undefined, "0.9": undefined, "0.95": undefined };
+    let day: SupportDay = {
+      tickets: { created: 12, solved: 9, open: 3 },
+      seconds: { first_reply: { "0.5": 61, "0.9": 300, "0.95": 420 }, full_resolution: none },
+      csat: { responses: 2, average: 4.5, good_share: 1 },
+    };
+    metrics.onScrape((gauges) => gauges.supportDay(day));
+    const busy = await samples(metrics);
+    expect(busy).toContain('deskbridge_support_day_tickets{kind="created"} 12');
+    expect(busy).toContain('deskbridge_support_day_seconds{measure="first_reply",quantile="0.9"} 300');
+    expect(busy).toContain('deskbridge_support_day_csat{figure="average"} 4.5');
+    day = {
+      tickets: { created: 0, solved: 0, open: 3 },
+      seconds: { first_reply: none, full_resolution: none },
+      csat: { responses: 0, average: undefined, good_share: undefined },
+    };
+    const quiet = (await samples(metrics)).filter((line) => line.startsWith("deskbridge_support_day"));
+    expect(quiet.toSorted()).toEqual([
+      'deskbridge_support_day_csat{figure="responses"} 0',
+      'deskbridge_support_day_tickets{kind="created"} 0',
+      'deskbridge_support_day_tickets{kind="open"} 3',
+      'deskbridge_support_day_tickets{kind="solved"} 0',
+    ]);
   });
 
   it("are given without a reading that does not come back", async () => {
