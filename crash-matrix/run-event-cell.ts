@@ -10,7 +10,7 @@ import type { QueueKind, TargetKind } from "./setting.ts";
 import type { Stage } from "./stage.ts";
 
 /** With nothing going on for so long, a process will not get to its point any more. It may take half a minute to start where many do at the same time. */
-const idleMs = 90_000;
+const idleMs = 180_000;
 
 export interface EventCell {
   readonly point: EventPoint;

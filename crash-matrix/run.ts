@@ -71,7 +71,7 @@ export type Link = (typeof links)[number];
 
 const smallShape = { hookedOrders: 4, polledOrders: 3, perOrder: 4 };
 /** With nothing going on for so long, a run is given up. Longer than any wait that deskbridge has. */
-const idleMs = 150_000;
+const idleMs = 240_000;
 
 /** A call that the target acts on late does so after this long: within what it declares. */
 export const lateMs = 500;

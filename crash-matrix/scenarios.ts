@@ -37,7 +37,7 @@ const holeMs = 30_000;
 /** Longer than a lease. */
 const frozenMs = 100_000;
 const clockOffMs = 600_000;
-const startedWithinMs = 90_000;
+const startedWithinMs = 180_000;
 
 /** What befalls a running deskbridge besides its own death. */
 const definitions = {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 describe("a process killed at each named point and started again", () => {
-  it("has lost, doubled and misordered nothing on the target", { timeout: 600_000 }, async () => {
+  it("has lost, doubled and misordered nothing on the target", { timeout: 1_200_000 }, async () => {
     const once = { runs: 1, scenarioRuns: 1, quick: true };
     const options = { ...once, points, scenarios: [], seed: "short", parallel: 5 };
     const outcomes = await runMatrix(stage, options, () => undefined);
