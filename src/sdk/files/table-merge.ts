@@ -13,9 +13,8 @@ import { identifier, identifiers, literal, sameKey } from "./sql.ts";
 import type { SettledChanges } from "./staged-changes.ts";
 import type { TableFiles } from "./table-files.ts";
 
-/** Days that are merged in one statement; more where there is nothing to merge with. */
+/** Days that are merged in one statement. DuckDB gathers the rows of each of them apart, in every thread: a year of a wide table takes more memory than there is. */
 const daysAtATime = 64;
-const newDaysAtATime = 512;
 /** Files that DuckDB writes at a time. More take twice the CPU; where it closes one too early, the day gets a second file. */
 const openFiles = 16;
 /** Bytes of rows that each thread gathers before it writes them. */
@@ -63,12 +62,11 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
     `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)};
      SET partitioned_write_max_open_files = ${openFiles}`,
   );
-  const atATime = days.some((day) => request.present.has(day)) ? daysAtATime : newDaysAtATime;
   const merged: MergedDay[] = [];
   let updated = 0;
   let deleted = 0;
-  for (let from = 0; from < days.length; from += atATime) {
-    const group = { days: days.slice(from, from + atATime), name: `g${from}`, staged };
+  for (let from = 0; from < days.length; from += daysAtATime) {
+    const group = { days: days.slice(from, from + daysAtATime), name: `g${from}`, staged };
     const done = await mergeGroup(request, group);
     merged.push(...done.days);
     updated += done.replaced;
