@@ -1,4 +1,4 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -205,14 +205,17 @@ describe("a warehouse", () => {
     expect((await stand.run(["verify"])).code).toBe(0);
   });
 
-  it("at a path that cannot be written fails the run with the path in its words", async () => {
+  it("at a path that cannot be written is tried again, and what is there stays as it is", async () => {
     const file = join(folder.path, "a-file");
-    await writeFile(file, "");
+    await writeFile(file, "mine");
     const stand = await standTo({ use: "parquet", path: join(file, "lake") });
-    const end = await stand.run(["run", "--json"]);
+    const process = stand.start(["run", "--json"]);
+    await process.noted("export is tried again");
+    process.kill("SIGINT");
+    const end = await process.ended;
     expect(end.code).toBe(1);
-    expect(answerOf(end)).toMatchObject({ state: "failed", rows: 0 });
-    expect(answerOf(end).message).toContain(file);
+    expect(answerOf(end)).toMatchObject({ state: "aborted", rows: 0 });
+    expect(await readFile(file, "utf8")).toBe("mine");
   });
 });
 
