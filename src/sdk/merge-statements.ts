@@ -14,6 +14,8 @@ export interface MergeDialect {
   readonly boolean: string;
   readonly integer: string;
   readonly text: string;
+  /** What a stage is, where it need not be a table like others: `TEMPORARY TABLE`. */
+  readonly stageTable?: string;
 }
 
 /** A statement with the values of its `?`, in their order. */
@@ -56,10 +58,10 @@ export function addColumns(
 }
 
 export function createStageTable(dialect: MergeDialect, stage: string, table: SinkTable): MergeStatement {
-  const { quoted, integer, boolean } = dialect;
+  const { quoted, integer, boolean, stageTable = "TABLE" } = dialect;
   const own = [`${quoted(stageColumns.order)} ${integer}`, `${quoted(stageColumns.deleted)} ${boolean}`];
   return {
-    sql: `CREATE TABLE ${dialect.table(stage)} (${[...definitions(dialect, table.columns), ...own].join(", ")})`,
+    sql: `CREATE ${stageTable} ${dialect.table(stage)} (${[...definitions(dialect, table.columns), ...own].join(", ")})`,
   };
 }
 

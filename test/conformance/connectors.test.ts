@@ -16,6 +16,13 @@ const folders = readdirSync(join(root, "connectors")).filter((name) =>
 const fullSettings: Readonly<Record<string, object>> = {
   _template: { baseUrl: "http://127.0.0.1:9", apiKey: "key", webhookSecret: "secret" },
   bigquery: { project: "acme-analytics" },
+  snowflake: {
+    account: "acme-analytics",
+    username: "exports",
+    password: "pw",
+    warehouse: "EXPORTS",
+    database: "ANALYTICS",
+  },
   clickhouse: { url: "http://127.0.0.1:9" },
   csv: { path: "nowhere" },
   deskbridge: {

@@ -7,6 +7,7 @@ import { duckdbSuite } from "./sink-duckdb.ts";
 import { httpSuite } from "./sink-http.ts";
 import { parquetBucketSuite, parquetSuite } from "./sink-parquet.ts";
 import { postgresSuite } from "./sink-postgres.ts";
+import { snowflakeSuite } from "./sink-snowflake.ts";
 
 /**
  * The suite of every sink, from `test/support/sink-<connector>.ts`; the matrix in `docs/reference/sinks.md` is made of them. A suite's `name` is that of the
@@ -22,4 +23,5 @@ export const sinkSuites: readonly SinkSuite[] = [
   duckdbSuite,
   httpSuite,
   bigquerySuite,
+  snowflakeSuite,
 ];

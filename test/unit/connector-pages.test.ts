@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import snowflake from "../../connectors/snowflake/index.ts";
 import bigquery from "../../connectors/bigquery/index.ts";
 import clickhouse from "../../connectors/clickhouse/index.ts";
 import csv from "../../connectors/csv/index.ts";
@@ -25,6 +26,7 @@ const pageOf = (name: string): string => join(root, "docs/reference/connectors",
 
 const documented = [
   bigquery,
+  snowflake,
   clickhouse,
   csv,
   deskbridge,
