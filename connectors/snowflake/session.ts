@@ -14,10 +14,6 @@ const silent = () => undefined;
 
 /** The driver is large and needed by those only who have a Snowflake. */
 async function loadDriver() {
-  // Read as the driver is loaded: it would ask addresses of the machine's cloud where it runs, and tell the service how it was called.
-  process.env["SNOWFLAKE_DISABLE_MINICORE"] ??= "true";
-  process.env["SNOWFLAKE_DISABLE_PLATFORM_DETECTION"] ??= "true";
-  process.env["SF_TELEMETRY_DISABLE_CONNECTION_SHAPE"] ??= "true";
   const { default: driver } = await import("snowflake-sdk");
   driver.configure({
     // Its log would be a file of its own, with statements in it.

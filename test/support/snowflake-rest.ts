@@ -25,7 +25,12 @@ const types: Readonly<Record<string, RestType>> = {
 
 /** A result of the engine as Snowflake's REST interface gives one. */
 export function toRest(sql: string, columns: EngineResult["columns"], rows: EngineResult["rows"]): object {
-  const rowtype = columns.map(({ name, type }) => ({ name, nullable: true, precision: 38, ...(types[type] ?? text) }));
+  const rowtype = columns.map(({ name, type }) => ({
+    name,
+    nullable: true,
+    precision: 38,
+    ...(types[type] ?? text),
+  }));
   const isCatalogue = sql.includes("INFORMATION_SCHEMA.COLUMNS");
   const rowset = rows.map((row) =>
     row.map((value, index) => {
