@@ -90,7 +90,8 @@ it("what was missed while everything was down is run once, by one process of sev
 it("a run that was broken off by a shutdown is caught up at the next start, one that failed is not", async () => {
   const { ledgers } = await openLedgers(1);
   const [ledger] = ledgers;
-  const now = Date.parse("2026-11-27T09:00:00Z");
+  // The evening before: the first start has nothing to catch up on.
+  let now = Date.parse("2026-11-26T20:00:00Z");
   const one = await process(ledger, [await nightly()], () => now);
   const timetables = await one.start();
   await since(ledger, "2026-11-26T12:00:00Z");
@@ -100,6 +101,7 @@ it("a run that was broken off by a shutdown is caught up at the next start, one 
   await one.tick("export:nightly", dueAt, stop.signal);
   expect(await triggersOf(ledger)).toEqual(["schedule aborted"]);
   await timetables.close(1000);
+  now = Date.parse("2026-11-27T09:00:00Z");
   const next = await one.start();
   await expect.poll(() => triggersOf(ledger)).toEqual(["catch-up done", "schedule aborted"]);
   await next.close(1000);
