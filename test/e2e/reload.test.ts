@@ -19,6 +19,10 @@ const deliveredFlow = `
           message: "{{ event.data.fulfillment.message }}"
 `;
 
+function withFlow(configuration: string, flow: string): string {
+  return configuration.replace(/^flows:\n/m, `flows:${flow}`);
+}
+
 it("takes up a changed configuration on SIGHUP, and keeps the one in force when the new one is wrong", async () => {
   const run = await openShopDay(51);
   onTestFinished(run.close);
@@ -38,14 +42,14 @@ it("takes up a changed configuration on SIGHUP, and keeps the one in force when 
   await settledCounts(database, 1, 20_000);
   expect(await subjects()).toEqual([]);
 
-  await writeFile(config, before + deliveredFlow);
+  await writeFile(config, withFlow(before, deliveredFlow));
   process.kill("SIGHUP");
   await process.printed("configuration loaded again");
   expect(await run.send(process.url, second)).toBe(202);
   await settledCounts(database, 2, 20_000);
   expect(await subjects()).toEqual([`Order ${second.chain} has arrived`]);
 
-  await writeFile(config, before + deliveredFlow.replace("customer.email", "customer.emial"));
+  await writeFile(config, withFlow(before, deliveredFlow.replace("customer.email", "customer.emial")));
   process.kill("SIGHUP");
   await process.printed("the old configuration stays in force");
   expect(process.output()).toContain("deskbridge.yaml");
