@@ -22,14 +22,19 @@ interface DuckdbRequest {
 }
 
 /** With the process around it and what the library takes besides, a worker stays under 400 MB with this. */
-const memoryMegabytes = 120;
+const memoryMegabytes = 100;
 /** Each takes memory of its own. */
 const mostThreads = 4;
+
+/** How many threads a database works with. */
+export function duckdbThreads(): number {
+  return Math.min(availableParallelism(), mostThreads);
+}
 
 /** The same for all that are open in a process: a database file that is open twice has to be open in the same way. */
 function settings(): Record<string, string> {
   return {
-    threads: String(Math.min(availableParallelism(), mostThreads)),
+    threads: String(duckdbThreads()),
     memory_limit: `${memoryMegabytes}MB`,
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",

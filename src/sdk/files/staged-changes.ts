@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { RowChange } from "../row-batch.ts";
 import type { SinkTable } from "../sink.ts";
+import { daysAtOnce, gatheredRows, groupDays } from "./day-groups.ts";
 import type { Duckdb } from "./duckdb.ts";
 import { createSpool } from "./spool.ts";
 import type { Spool, SpoolFile } from "./spool.ts";
@@ -231,37 +232,49 @@ async function keepLast(request: StagingRequest, progress: Progress): Promise<Se
   await db.run("CREATE OR REPLACE TABLE losers (row BIGINT)");
   if (await hasRepeats(db, key)) await db.run(repeats(key));
   if (progress.deletes > 0) await db.run(deletions(key, progress.marks));
-  const isScattered = progress.bytes > scatteredBytes && (await daysAtOnce(db)) > mostDaysAtOnce;
-  await showRows(request, progress, isScattered);
+  await showRows(request, progress);
   const [left] = await db.rows("SELECT count(*)::DOUBLE AS rows FROM staged_keys");
   return { rows: Number(left?.["rows"]), bytes: progress.bytes, hasGone: progress.deletes > 0 };
 }
 
-/** As much as memory has room for in any order. */
-const scatteredBytes = 32 * 1024 ** 2;
-/** Rows of more days than these at a time would have DuckDB write all their files at once. */
-const mostDaysAtOnce = 16;
+/** Times that the files may be read rather than taken in. */
+const mostReads = 4;
 
-/** How many days a stretch of rows is of, on average, as the rows came. */
-async function daysAtOnce(db: Duckdb): Promise<number> {
-  const [row] = await db.rows(
-    `SELECT (sum(span) / sum(rows))::DOUBLE AS days FROM
-      (SELECT max(rowid) - min(rowid) + 1 AS span, count(*) AS rows FROM staged_keys GROUP BY _day)`,
+/** How the rows that came are spread over days. */
+interface Spread {
+  /** Whether rows of more days come mixed than DuckDB can write at a time. */
+  readonly isMixed: boolean;
+  /** Statements that they are written by. */
+  readonly statements: number;
+}
+
+async function spreadOf(db: Duckdb, { upserts, bytes }: Progress): Promise<Spread> {
+  const found = await db.rows(
+    `SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows, (max(rowid) - min(rowid) + 1)::DOUBLE AS span
+      FROM staged_keys GROUP BY _day ORDER BY _day`,
   );
-  return Number(row?.["days"]);
+  const rowsOf = new Map(found.map(({ day, rows }) => [String(day), Number(rows)]));
+  // How many days a stretch of rows is of, on average, as they came.
+  const mixed = found.reduce((sum, { span }) => sum + Number(span), 0) / Math.max(upserts, 1);
+  const groups = groupDays([...rowsOf.keys()], (day) => rowsOf.get(day) ?? 0, gatheredRows(upserts, bytes));
+  return {
+    isMixed: found.length > daysAtOnce() && mixed > daysAtOnce() / 4,
+    statements: groups.length,
+  };
 }
 
 /**
  * Makes `staged`. As long as every row counts and they came by day, it is the files themselves: taking them in would cost half as much as writing them. Else they
  * are taken in, and come under the same numbers as their keys did.
  */
-async function showRows(request: StagingRequest, progress: Progress, isScattered: boolean): Promise<void> {
+async function showRows(request: StagingRequest, progress: Progress): Promise<void> {
   const db = await request.database();
   const names = [...request.written, dayName];
   const columns = request.table.columns.filter(({ name }) => request.written.includes(name));
+  const { isMixed, statements } = await spreadOf(db, progress);
   const [lost] = await db.rows("SELECT count(*)::DOUBLE AS rows FROM losers");
   const queries = progress.files.map((file) => selection(request, file, names, progress.rowBytes));
-  if (queries.length > 0 && lost?.["rows"] === 0 && !isScattered) {
+  if (queries.length > 0 && lost?.["rows"] === 0 && !isMixed && statements <= mostReads) {
     return db.run(`CREATE OR REPLACE VIEW staged AS ${queries.join(" UNION ALL ")}`);
   }
   await db.run(`CREATE OR REPLACE TABLE staged_rows (${definitions(columns)}, ${dayName} DATE)`);
@@ -269,12 +282,11 @@ async function showRows(request: StagingRequest, progress: Progress, isScattered
   for (const name of ["staged_rows", "staged_keys"]) {
     await db.run(`DELETE FROM ${name} WHERE rowid IN (SELECT row FROM losers)`);
   }
-  await db.run(
-    isScattered
-      ? `CREATE OR REPLACE TABLE staged_by_day AS SELECT * FROM staged_rows ORDER BY ${dayName}; DROP TABLE staged_rows;
-         ALTER TABLE staged_by_day RENAME TO staged_rows; CREATE OR REPLACE VIEW staged AS SELECT * FROM staged_rows`
-      : "CREATE OR REPLACE VIEW staged AS SELECT * FROM staged_rows",
-  );
+  if (isMixed) {
+    await db.run(`CREATE OR REPLACE TABLE staged_by_day AS SELECT * FROM staged_rows ORDER BY ${dayName}`);
+    await db.run("DROP TABLE staged_rows; ALTER TABLE staged_by_day RENAME TO staged_rows");
+  }
+  await db.run("CREATE OR REPLACE VIEW staged AS SELECT * FROM staged_rows");
 }
 
 /** Hashes take less memory than keys; where two keys share one, the exact search that follows finds nothing. */

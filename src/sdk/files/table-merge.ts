@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { AppError } from "../../errors.ts";
 import { runColumn } from "../sink.ts";
 import type { CommitRequest, SinkTable } from "../sink.ts";
+import { gatheredRows, groupDays } from "./day-groups.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { FileColumn, FileFormat } from "./file-format.ts";
 import { partitionColumn } from "./file-format.ts";
@@ -13,12 +14,10 @@ import { identifier, identifiers, literal, sameKey } from "./sql.ts";
 import type { SettledChanges } from "./staged-changes.ts";
 import type { TableFiles } from "./table-files.ts";
 
-/** Days that are merged in one statement. DuckDB gathers the rows of each of them apart, in every thread: a year of a wide table takes more memory than there is. */
+/** Days whose present files are merged in one statement at most. */
 const daysAtATime = 64;
 /** Files that DuckDB writes at a time. More take twice the CPU; where it closes one too early, the day gets a second file. */
 const openFiles = 16;
-/** Bytes of rows that each thread gathers before it writes them. */
-const gatheredBytes = 8 * 1024 ** 2;
 
 export interface MergeRequest {
   readonly db: Duckdb;
@@ -58,26 +57,23 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
   const { db, settled } = request;
   const staged = await stagedDays(db);
   const days = await touchedDays(request, new Set(staged.keys()));
+  const gathered = gatheredRows(settled.rows, settled.bytes);
   await db.run(
-    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${flushRows(settled)};
+    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${gathered};
      SET partitioned_write_max_open_files = ${openFiles}`,
   );
   const merged: MergedDay[] = [];
   let updated = 0;
   let deleted = 0;
-  for (let from = 0; from < days.length; from += daysAtATime) {
-    const group = { days: days.slice(from, from + daysAtATime), name: `g${from}`, staged };
-    const done = await mergeGroup(request, group);
+  const rowsOf = (day: string): number => (staged.get(day) ?? 0) + (request.present.get(day)?.rows ?? 0);
+  const most = days.some((day) => request.present.has(day)) ? daysAtATime : undefined;
+  for (const [index, group] of groupDays(days, rowsOf, gathered, most).entries()) {
+    const done = await mergeGroup(request, { days: group, name: `g${index}`, staged });
     merged.push(...done.days);
     updated += done.replaced;
     deleted += done.dropped;
   }
   return { days: merged, inserted: settled.rows - updated, updated, deleted };
-}
-
-function flushRows({ rows, bytes }: SettledChanges): number {
-  const rowBytes = Math.max(bytes / Math.max(rows, 1), 1);
-  return Math.min(Math.max(Math.floor(gatheredBytes / rowBytes), 256), 524_288);
 }
 
 async function stagedDays(db: Duckdb): Promise<ReadonlyMap<string, number>> {

@@ -1,0 +1,112 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import parquet from "../../connectors/parquet/index.ts";
+import { createCsvBatch } from "../../src/sdk/row-batch.ts";
+import type { SinkWriter } from "../../src/sdk/sink.ts";
+import { valuesTable } from "../../src/sdk/testing/sink-table.ts";
+import { openFileSink } from "../support/file-sink-fixture.ts";
+
+let root: string;
+beforeEach(async () => void (root = await mkdtemp(join(tmpdir(), "deskbridge-large-"))));
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const table = {
+  ...valuesTable,
+  columns: valuesTable.columns.filter(({ name }) => ["id", "text", "order", "created_at"].includes(name)),
+};
+const keys = table.columns.filter(({ name }) => name === "id");
+const days = 365;
+/** Enough for several files of staged rows, and more than is sorted in memory. */
+const rows = 60_000;
+const text = "a row of a year ".repeat(60);
+
+const dayOf = (index: number): string =>
+  new Date(Date.UTC(2026, 0, 1 + (index % days))).toISOString().replace(".000Z", "Z");
+
+async function openWriter(run: number): Promise<SinkWriter> {
+  const { signal } = new AbortController();
+  return openFileSink(parquet, { path: root }).open({
+    table,
+    export: "nightly",
+    run,
+    onSchemaChange: "fail",
+    signal,
+  });
+}
+
+/** Writes rows with the number `order`, in the order of the indices. */
+async function write(writer: SinkWriter, indices: readonly number[], order: number): Promise<void> {
+  for (let from = 0; from < indices.length; from += 5000) {
+    const part = indices.slice(from, from + 5000);
+    const csv = part.map((index) => `row-${index},${text}${index},${order},${dayOf(index)}\n`).join("");
+    await writer.write({
+      kind: "upsert",
+      batch: createCsvBatch(table.columns, Buffer.from(csv), part.length),
+    });
+  }
+}
+
+async function remove(writer: SinkWriter, indices: readonly number[]): Promise<void> {
+  const csv = indices.map((index) => `row-${index}\n`).join("");
+  await writer.write({ kind: "delete", batch: createCsvBatch(keys, Buffer.from(csv), indices.length) });
+}
+
+/** The `order` of each row by its index. */
+async function held(): Promise<ReadonlyMap<number, unknown>> {
+  const { signal } = new AbortController();
+  const found = new Map<number, unknown>();
+  for await (const batch of openFileSink(parquet, { path: root }).read?.({
+    table,
+    export: "nightly",
+    signal,
+  }) ?? []) {
+    for (const row of batch.rows()) {
+      const index = Number(String(row["id"]).slice("row-".length));
+      expect(found.has(index)).toBe(false);
+      expect(row["created_at"]).toBe(dayOf(index));
+      expect(row["text"]).toBe(`${text}${index}`);
+      found.set(index, row["order"]);
+    }
+  }
+  return found;
+}
+
+const all = Array.from({ length: rows }, (_, index) => index);
+const byDay = all.toSorted((a, b) => (a % days) - (b % days));
+
+describe("a year in one commit", () => {
+  it("comes out whole, a file a day, when the rows come by day", async () => {
+    const writer = await openWriter(1);
+    await write(writer, byDay, 1);
+    const receipt = await writer.commit({ watermark: "one" });
+    await writer.close();
+    expect(receipt).toMatchObject({ inserted: rows, updated: 0, deleted: 0 });
+    const names = await readdir(join(root, table.name), { recursive: true });
+    expect(names.filter((name) => name.endsWith(".parquet")).length).toBe(days);
+    expect(await held()).toEqual(new Map(all.map((index) => [index, 1])));
+  });
+
+  it("comes out whole when rows of all days come mixed, again and again, and go in between", async () => {
+    const first = await openWriter(1);
+    await write(first, all.slice(0, 10_000), 1);
+    await first.commit({ watermark: "one" });
+    await first.close();
+
+    const writer = await openWriter(2);
+    await write(writer, all, 2);
+    await remove(writer, all.slice(0, 5000));
+    await write(writer, all.slice(4000, 8000), 3);
+    await remove(writer, all.slice(7000, 7500));
+    const receipt = await writer.commit({ watermark: "two" });
+    await writer.close();
+
+    const expected = new Map(all.map((index) => [index, 2]));
+    for (let index = 0; index < 5000; index += 1) expected.delete(index);
+    for (let index = 4000; index < 8000; index += 1) expected.set(index, 3);
+    for (let index = 7000; index < 7500; index += 1) expected.delete(index);
+    expect(await held()).toEqual(expected);
+    expect(receipt).toMatchObject({ inserted: rows - 10_000, updated: 10_000 - 4500, deleted: 4500 });
+  });
+});
