@@ -2,6 +2,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import csv from "../../connectors/csv/index.ts";
+import jsonl from "../../connectors/jsonl/index.ts";
 import parquet from "../../connectors/parquet/index.ts";
 import { createCsvBatch } from "../../src/sdk/row-batch.ts";
 import type { SinkWriter } from "../../src/sdk/sink.ts";
@@ -108,5 +110,39 @@ describe("a year in one commit", () => {
     for (let index = 7000; index < 7500; index += 1) expected.delete(index);
     expect(await held()).toEqual(expected);
     expect(receipt).toMatchObject({ inserted: rows - 10_000, updated: 10_000 - 4500, deleted: 4500 });
+  });
+});
+
+describe("a row of megabytes", () => {
+  it.each([
+    { connector: parquet, name: "parquet", most: 16 },
+    { connector: csv, name: "csv", most: 4 },
+    { connector: jsonl, name: "jsonl", most: 4 },
+  ])("is taken by $name up to $most MB", async ({ connector, most }) => {
+    const sink = openFileSink(connector, { path: root });
+    const { signal } = new AbortController();
+    const writer = await sink.open({ table, export: "nightly", run: 1, onSchemaChange: "fail", signal });
+    const row = (id: string, length: number) => {
+      const line = `${id},"${'a ""word""\n'.repeat(Math.floor(length / 11))}",1,${dayOf(0)}\n`;
+      return { kind: "upsert", batch: createCsvBatch(table.columns, Buffer.from(line), 1) } as const;
+    };
+    await writer.write(row("large", (most - 1) * 1024 ** 2));
+    await writer.commit({ watermark: "one" });
+    await writer.write(row("small", 100));
+    await writer.commit({ watermark: "two" });
+    const tooLarge = async (): Promise<void> => {
+      await writer.write(row("too-large", (most + 1) * 1024 ** 2));
+      await writer.commit({ watermark: "three" });
+    };
+    await expect(tooLarge()).rejects.toMatchObject({
+      code: "target_rejected",
+      message: expect.stringContaining(String(most * 1024 ** 2)) as string,
+    });
+    await writer.close();
+    const ids: unknown[] = [];
+    for await (const batch of sink.read?.({ table, export: "nightly", signal }) ?? []) {
+      ids.push(...batch.rows().map(({ id }) => id));
+    }
+    expect(ids.toSorted()).toEqual(["large", "small"]);
   });
 });

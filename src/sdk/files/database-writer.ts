@@ -9,7 +9,9 @@ import type { Duckdb, LazyDuckdb } from "./duckdb.ts";
 import { stagedName } from "./duckdb.ts";
 import { identifier, identifiers, literal, sameKey } from "./sql.ts";
 import { createStagedChanges } from "./staged-changes.ts";
-import type { SettledChanges, StagedChanges } from "./staged-changes.ts";
+import { mostRowBytes } from "./staged-rows.ts";
+import type { SettledChanges } from "./settled-changes.ts";
+import type { StagedChanges } from "./staged-changes.ts";
 import type { SettledColumns } from "./table-columns.ts";
 
 export interface OpenDatabaseTable {
@@ -34,6 +36,7 @@ export function createDatabaseWriter(table: OpenDatabaseTable): SinkWriter {
     table: request.table,
     written: columns.written,
     folder: workFolder,
+    mostRowBytes,
     database: staging.open,
   });
   const state = { record: table.record };

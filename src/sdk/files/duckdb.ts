@@ -22,7 +22,7 @@ interface DuckdbRequest {
 }
 
 /** With the process around it and what the library takes besides, a worker stays under 400 MB with this. */
-const memoryMegabytes = 100;
+const memoryMegabytes = 80;
 /** Each takes memory of its own. */
 const mostThreads = 4;
 
@@ -36,6 +36,9 @@ function settings(): Record<string, string> {
   return {
     threads: String(duckdbThreads()),
     memory_limit: `${memoryMegabytes}MB`,
+    // What is freed is given back at once rather than kept for later.
+    allocator_flush_threshold: "8MB",
+    allocator_bulk_deallocation_flush_threshold: "8MB",
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
   };

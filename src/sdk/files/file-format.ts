@@ -1,6 +1,7 @@
 import type { ColumnType } from "../../model/dataset.ts";
 import { runColumn } from "../sink.ts";
 import { identifier, literal, pathList } from "./sql.ts";
+import { mostRowBytes } from "./staged-rows.ts";
 
 export type FormatName = "parquet" | "csv" | "jsonl";
 
@@ -20,6 +21,8 @@ export interface FileFormat {
   readonly name: FormatName;
   /** What a data file ends with. Those that are not published yet end otherwise, so that no reader takes them for one. */
   readonly extension: string;
+  /** The longest row that is taken, in bytes of CSV: one that can be read again within an export's memory. */
+  readonly mostRowBytes: number;
   /** A query of files by their paths, with the path in `_file`. Columns are typed, or text that can be cast. */
   readonly scan: (paths: readonly string[], columns: readonly FileColumn[]) => string;
   /** The same without knowing the columns. */
@@ -31,13 +34,17 @@ export interface FileFormat {
 /** The column of the folders' names. */
 export const partitionColumn = "day";
 
+/** What a text reader has room for in a line: twice a row, as quoting makes it longer. */
+const textRowBytes = 4 * 1024 ** 2;
+const textLineBytes = 2 * textRowBytes;
+
 const run = identifier(runColumn);
 const isoFormat = "'%Y-%m-%dT%H:%M:%S.%fZ'";
 // A buffer for each of many files at a time: by DuckDB's usual size a few of them are all the memory that there is.
 const csvOptions = `header = true, all_varchar = true, delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '',
   allow_quoted_nulls = false, compression = 'gzip', union_by_name = true, hive_partitioning = false, filename = '_file', sample_size = 1, buffer_size = ${4 * 1024 ** 2}`;
-const jsonOptions =
-  "format = 'newline_delimited', compression = 'gzip', hive_partitioning = false, filename = '_file'";
+const jsonOptions = `format = 'newline_delimited', compression = 'gzip', hive_partitioning = false, filename = '_file',
+  maximum_object_size = ${textLineBytes}`;
 
 const parquetScan = (paths: readonly string[]): string =>
   `SELECT * FROM read_parquet(${pathList(paths)}, union_by_name = true, hive_partitioning = false, filename = '_file')`;
@@ -90,6 +97,7 @@ function asJson(text: string): string {
 const parquet: FileFormat = {
   name: "parquet",
   extension: "parquet",
+  mostRowBytes,
   scan: parquetScan,
   inspect: parquetScan,
   copy: (query, columns, folder) =>
@@ -103,6 +111,7 @@ const parquet: FileFormat = {
 const csv: FileFormat = {
   name: "csv",
   extension: "csv.gz",
+  mostRowBytes: textRowBytes,
   scan: csvScan,
   inspect: csvScan,
   copy: (query, columns, folder) =>
@@ -116,6 +125,7 @@ const csv: FileFormat = {
 const jsonl: FileFormat = {
   name: "jsonl",
   extension: "jsonl.gz",
+  mostRowBytes: textRowBytes,
   scan: (paths, columns) => {
     const types = columns.map(
       ({ name, type, holds }) => `${literal(name)}: ${literal(holds === "json" ? "JSON" : type)}`,

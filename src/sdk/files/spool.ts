@@ -10,6 +10,8 @@ export interface SpoolFile {
   readonly path: string;
   readonly columns: readonly Column[];
   readonly rows: number;
+  /** Whether it was handed on because it was large. */
+  readonly isFull: boolean;
 }
 
 /** Rows on their way into DuckDB: appended to a file as they come, which is handed on when it is large or when rows with other columns come. */
@@ -22,7 +24,7 @@ export interface Spool {
   readonly clear: () => Promise<void>;
 }
 
-interface OpenFile extends Omit<SpoolFile, "rows"> {
+interface OpenFile extends Omit<SpoolFile, "rows" | "isFull"> {
   readonly handle: FileHandle;
   readonly shape: string;
   bytes: number;
@@ -32,8 +34,8 @@ interface OpenFile extends Omit<SpoolFile, "rows"> {
 /** The first line of a file. A character at the very beginning could be taken for a mark of the encoding. */
 const spoolHeading = "rows\n";
 
-/** What is written before DuckDB takes it in: enough for both of them to be at work at the same time, little enough to be in the page cache still. */
-const fileBytes = 32 * 1024 ** 2;
+/** What is written before DuckDB takes it in: enough to be worth files of its own, little enough to be in the page cache still. */
+const fileBytes = 128 * 1024 ** 2;
 
 export function createSpool(folder: string, name: string): Spool {
   let current: OpenFile | undefined;
@@ -44,7 +46,7 @@ export function createSpool(folder: string, name: string): Spool {
     current = undefined;
     if (file === undefined) return undefined;
     await file.handle.close();
-    return { path: file.path, columns: file.columns, rows: file.rows };
+    return { path: file.path, columns: file.columns, rows: file.rows, isFull: file.bytes >= fileBytes };
   };
 
   const begin = async (columns: readonly Column[], shape: string): Promise<OpenFile> => {

@@ -1,17 +1,15 @@
-import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import { runColumn } from "../sink.ts";
 import type { CommitRequest, SinkTable } from "../sink.ts";
 import { gatheredRows, groupDays } from "./day-groups.ts";
 import type { Duckdb } from "./duckdb.ts";
+import { tableRows, writtenFiles } from "./early-files.ts";
 import type { FileColumn, FileFormat } from "./file-format.ts";
-import { partitionColumn } from "./file-format.ts";
 import type { DataFile } from "./manifest.ts";
 import { selectPresent } from "./present-rows.ts";
 import { identifier, identifiers, literal, sameKey } from "./sql.ts";
-import type { SettledChanges } from "./staged-changes.ts";
+import type { SettledChanges } from "./settled-changes.ts";
 import type { TableFiles } from "./table-files.ts";
 
 /** Days whose present files are merged in one statement at most. */
@@ -55,6 +53,7 @@ export interface Merge {
 /** Writes the files of all days that change: what was staged, and of the present file what is neither replaced nor taken away. */
 export async function mergeDays(request: MergeRequest): Promise<Merge> {
   const { db, settled } = request;
+  const done = await takeEarlyDays(request);
   const staged = await stagedDays(db);
   const days = await touchedDays(request, new Set(staged.keys()));
   const gathered = gatheredRows(settled.rows, settled.bytes);
@@ -62,7 +61,7 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
     `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${gathered};
      SET partitioned_write_max_open_files = ${openFiles}`,
   );
-  const merged: MergedDay[] = [];
+  const merged: MergedDay[] = [...done];
   let updated = 0;
   let deleted = 0;
   const rowsOf = (day: string): number => (staged.get(day) ?? 0) + (request.present.get(day)?.rows ?? 0);
@@ -74,6 +73,29 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
     deleted += done.dropped;
   }
   return { days: merged, inserted: settled.rows - updated, updated, deleted };
+}
+
+/**
+ * Days whose file is done already. Of the others, those with several files or with rows in the table, `staged` and `staged_keys` are made.
+ */
+async function takeEarlyDays(request: MergeRequest): Promise<readonly MergedDay[]> {
+  const { db, files, format, layout, table, written, present, settled, run } = request;
+  if (settled.early === undefined) return [];
+  const all = [...settled.early];
+  const isDone = ([day, { parts }]: (typeof all)[number]): boolean => parts.length === 1 && !present.has(day);
+  const open = all.filter((one) => !isDone(one));
+  // A query has to be of some file, be it of no rows.
+  const parts = (open.length > 0 ? open : all.slice(0, 1)).flatMap(([, early]) => early.parts);
+  const paths = await Promise.all(parts.map((part) => files.outputFolder(part)));
+  const rows = await selectPresent({ db, format, layout, paths, names: layout.map(({ name }) => name) });
+  const some = open.length > 0 ? "" : "WHERE false";
+  await db.run(
+    `CREATE OR REPLACE VIEW staged AS SELECT ${identifiers(written)}, _day FROM (${rows}) ${some}`,
+  );
+  await db.run(`CREATE OR REPLACE VIEW staged_keys AS SELECT ${identifiers(table.key)}, _day FROM staged`);
+  return all
+    .filter(isDone)
+    .map(([day, early]) => ({ day, staged: early.parts[0], rows: early.rows, oldestRun: run }));
 }
 
 async function stagedDays(db: Duckdb): Promise<ReadonlyMap<string, number>> {
@@ -152,7 +174,9 @@ async function mergeGroup(
   );
   const sources = affected.filter((day) => (fates.get(day)?.kept ?? 0) > 0);
   const folder = `${request.folder}/${group.name}`;
-  const parts = affected.some((day) => group.staged.has(day)) ? [stagedRows(request, range)] : [];
+  const parts = affected.some((day) => group.staged.has(day))
+    ? [tableRows(layout, request.written, request.run, `SELECT * FROM staged WHERE ${range}`)]
+    : [];
   if (sources.length > 0) {
     const names = layout.map(({ name }) => name);
     const rows = withFate(request, await presentRows(request, sources, names), range);
@@ -162,7 +186,7 @@ async function mergeGroup(
     await db.run(format.copy(parts.join(" UNION ALL "), layout, await files.outputFolder(folder)));
   }
   await files.release();
-  const written = await oneFileEach(request, folder, await writtenFiles(request, folder));
+  const written = await oneFileEach(request, folder, await writtenFiles(files, folder));
   const days = affected.map((day): MergedDay => {
     const fate = fates.get(day);
     const staged = group.staged.get(day) ?? 0;
@@ -216,14 +240,6 @@ function withFate({ table, drops, run, settled }: MergeRequest, query: string, r
     LEFT JOIN (SELECT ${keys}, true AS _there FROM staged_keys WHERE ${range}) s ON ${sameKey(table.key, "p", "s")} ${settled.hasGone ? gone : ""}`;
 }
 
-function stagedRows({ layout, written, run }: MergeRequest, range: string): string {
-  const ours = new Set(written);
-  const values = layout.map(({ name, type }) =>
-    ours.has(name) ? identifier(name) : `NULL::${type} AS ${identifier(name)}`,
-  );
-  return `SELECT ${values.join(", ")}, ${run}::BIGINT AS ${identifier(runColumn)}, _day FROM staged WHERE ${range}`;
-}
-
 /** Rows of present files with some of the columns, the number of their run and the day of their folder. */
 async function presentRows(
   { db, files, format, layout, present }: MergeRequest,
@@ -232,25 +248,6 @@ async function presentRows(
 ): Promise<string> {
   const paths = await files.fetch(days.flatMap((day) => present.get(day)?.path ?? []));
   return selectPresent({ db, format, layout, paths, names });
-}
-
-/** The files of each day in a folder that `COPY` has written, by the names that they are staged under. */
-async function writtenFiles(
-  { files }: MergeRequest,
-  name: string,
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const found = new Map<string, readonly string[]>();
-  const folder = await files.outputFolder(name);
-  if (!existsSync(folder)) return found;
-  for (const partition of await readdir(folder)) {
-    const names = await readdir(join(folder, partition));
-    const day = partition.slice(`${partitionColumn}=`.length);
-    found.set(
-      day,
-      names.map((file) => `${name}/${partition}/${file}`),
-    );
-  }
-  return found;
 }
 
 /** Puts days together that were written as several files, so few at a time that none is written as several again. */
@@ -275,7 +272,7 @@ async function oneFileEach(
     const folder = `${name}-${from}`;
     await db.run(format.copy(rows, layout, await files.outputFolder(folder)));
     for (const path of paths) await rm(path);
-    for (const [day, [file, ...more]] of await writtenFiles(request, folder)) {
+    for (const [day, [file, ...more]] of await writtenFiles(files, folder)) {
       if (file === undefined || more.length > 0)
         throw new AppError("internal", `the rows of ${day} were not written as one file`);
       single.set(day, file);

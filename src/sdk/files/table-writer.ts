@@ -2,6 +2,8 @@ import { rm, rmdir } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "../sink.ts";
 import type { LazyDuckdb } from "./duckdb.ts";
+import { createEarlyFiles } from "./early-files.ts";
+import type { EarlyFiles } from "./early-files.ts";
 import type { FileFormat } from "./file-format.ts";
 import type { DataFile, Manifest } from "./manifest.ts";
 import { writeManifest } from "./manifest.ts";
@@ -43,7 +45,10 @@ export function createTableWriter(table: OpenTable): SinkWriter {
     table: request.table,
     written: columns.written,
     folder: table.workFolder,
+    mostRowBytes: table.format.mostRowBytes,
     database: table.database.open,
+    // Only of Parquet the keys can be looked at without the rest.
+    ...(table.format.name === "parquet" ? { early: earlyFilesOf(table, state) } : {}),
   });
   const position = run === null || watermark === null ? undefined : { run, watermark };
   return {
@@ -74,6 +79,24 @@ export function createTableWriter(table: OpenTable): SinkWriter {
       await files.close().catch(() => undefined);
     },
   };
+}
+
+function earlyFilesOf({ request, files, format, columns, database }: OpenTable, state: State): EarlyFiles {
+  return createEarlyFiles({
+    files,
+    format,
+    table: request.table,
+    layout: columns.layout,
+    written: columns.written,
+    run: request.run,
+    folder: () => folderOf(request, state),
+    database: database.open,
+  });
+}
+
+/** Name of the folder for what the next commit stages. */
+function folderOf({ run }: SinkRequest, { manifest }: State): string {
+  return `${stagingName}/${run}-${manifest.commit + 1}`;
 }
 
 function requireSure({ isUnsure }: State, { place }: TableFiles): void {
@@ -108,7 +131,7 @@ async function commitChanges(
   commit: CommitRequest,
 ): Promise<CommitReceipt> {
   const { request, files, format, columns } = table;
-  const folder = `${stagingName}/${request.run}-${state.manifest.commit + 1}`;
+  const folder = folderOf(request, state);
   try {
     const settled = await staged.settle();
     const present = new Map(state.manifest.files.map((file) => [dayOf(file), file]));
