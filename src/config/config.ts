@@ -61,8 +61,8 @@ export interface ExportConfig {
   readonly onSchemaChange: SchemaPolicy;
   /** How young changes are that wait for the next run; undefined leaves it to the source. */
   readonly lagMs: number | undefined;
-  /** Rows after which what was written is published, at the next end of a page. */
-  readonly chunkRows: number;
+  /** Rows after which what was written is published, at the next end of a page; undefined leaves it to the time that has passed. */
+  readonly chunkRows: number | undefined;
   /** Where it and its connections are configured; absent when it was not read from a file. */
   readonly position?: ExportPosition;
 }

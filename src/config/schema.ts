@@ -155,8 +155,10 @@ export const exportSchema = z.strictObject({
     .int()
     .min(1)
     .max(10_000_000)
-    .default(100_000)
-    .describe("Rows after which what was written is published, at the next end of a page."),
+    .optional()
+    .describe(
+      "Rows after which what was written is published, at the next end of a page; every minute and after ten million rows when absent.",
+    ),
   tablePrefix: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9_]{0,30}$/, "expected letters, digits and `_`, at most 31, the first a letter")

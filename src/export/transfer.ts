@@ -1,3 +1,4 @@
+import type { ExportConfig } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { DatasetPage, DatasetSource } from "../sdk/dataset-source.ts";
 import type { RowChange } from "../sdk/row-batch.ts";
@@ -111,14 +112,16 @@ async function stream(run: TableRun, one: Try): Promise<void> {
   const { engine, export: config, table, mode } = run;
   const transform = createTransform(table);
   let staged = 0;
+  let stagedSince = engine.now();
   let last: DatasetPage | undefined;
   for await (const page of pagesOf(run, one)) {
     staged += await writePage(run, one, page, transform);
     last = page;
     engine.crashPoint("export.read");
-    if (staged < config.chunkRows) continue;
+    if (!isChunk(config, staged, engine.now() - stagedSince)) continue;
     await commit(run, one, { watermark: placeAfter(run, one.plan, page, false) }, "running");
     staged = 0;
+    stagedSince = engine.now();
   }
   run.signal.throwIfAborted();
   if (last === undefined) throw new AppError("target_protocol", "the source gave no page");
@@ -128,6 +131,16 @@ async function stream(run: TableRun, one: Try): Promise<void> {
   if (staged === 0 && drop === undefined && watermark === (run.committed ?? one.plan.held)) {
     await record(run, watermark, "done");
   } else await commit(run, one, { watermark, ...drop }, "done");
+}
+
+/** What is lost by a crash is read again: with a minute at most, commits cost next to nothing and a slow desk is not asked for much twice. */
+const publishEveryMs = 60_000;
+const mostRows = 10_000_000;
+
+/** Whether what is staged is to be published. */
+function isChunk({ chunkRows }: ExportConfig, rows: number, ms: number): boolean {
+  if (chunkRows !== undefined) return rows >= chunkRows;
+  return rows >= mostRows || (rows > 0 && ms >= publishEveryMs);
 }
 
 function pagesOf({ table, mode, export: { lagMs }, signal }: TableRun, { source, plan, stop }: Try) {

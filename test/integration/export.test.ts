@@ -92,6 +92,29 @@ it("a commit follows the chunk's end of page, and a run that broke off goes on f
   expect(await rowsIn(lake, config)).toEqual(tickets(1, 10));
 });
 
+it("without a chunk of its own an export is published every minute", async () => {
+  const { parts, source, lake, config } = await stand("datasets: [tickets]");
+  source.put("tickets", ...tickets(1, 10));
+  let time = Date.parse("2026-11-27T06:00:00Z");
+  const commits: string[] = [];
+  const sink = spied(lake.sink, (writer) => ({
+    write: async (change) => {
+      time += 20_000;
+      await writer.write(change);
+    },
+    commit: async (request) => {
+      const receipt = await writer.commit(request);
+      commits.push(`${receipt.inserted} at ${(time - Date.parse("2026-11-27T06:00:00Z")) / 1000} s`);
+      return receipt;
+    },
+  }));
+  const result = await exportStand({ ...parts, sink, now: () => time }).run();
+  expect(result).toMatchObject({ state: "done", rows: 10 });
+  // A minute is over within a page, and the page is finished first; the last commit takes away what was not found.
+  expect(commits).toEqual(["6 at 80 s", "4 at 140 s", "0 at 140 s"]);
+  expect(await rowsIn(lake, config)).toEqual(tickets(1, 10));
+});
+
 it("a fault that may pass is tried again from the last commit; counts tell what was done", async () => {
   const { parts, source, lake, config } = await stand();
   source.put("tickets", ...tickets(1, 10));

@@ -34,6 +34,7 @@ interface StandParts {
   readonly ledger: Ledger;
   readonly source: DatasetSource;
   readonly sink: Sink;
+  readonly now?: () => number;
 }
 
 export interface ExportStand {
@@ -42,10 +43,11 @@ export interface ExportStand {
 }
 
 /** An engine with one desk and one warehouse, and a way to run its first export by hand, without pauses between tries. */
-export function exportStand({ exports, ledger, source, sink }: StandParts): ExportStand {
+export function exportStand({ exports, ledger, source, sink, now }: StandParts): ExportStand {
   const engine = testEngine({
     exports,
     ledger,
+    ...(now === undefined ? {} : { now }),
     connections: { desk: { datasets: source }, lake: { sink }, other: { sink } },
   });
   return {
