@@ -45,7 +45,7 @@ interface EarlyRequest {
 }
 
 export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
-  const { files, format, table, layout, written, run, folder, database } = request;
+  const { files, folder, database } = request;
   let parts: string[] = [];
   return {
     suits: async (rows) => {
@@ -55,40 +55,11 @@ export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
       return Number(found?.["days"]) <= daysAtOnce();
     },
     write: async (rows) => {
-      const db = await database();
       const part = `${folder()}/early/${parts.length}`;
       parts.push(part);
-      await db.run(
-        `SET preserve_insertion_order = false; SET partitioned_write_max_open_files = ${2 * daysAtOnce()};
-         SET partitioned_write_flush_threshold = ${gatheredRows(0, 0)}`,
-      );
-      const all = tableRows(layout, written, run, rows);
-      await db.run(format.copy(all, layout, await files.outputFolder(part)));
+      await writePart(request, part, rows);
     },
-    finish: async () => {
-      const db = await database();
-      const names = new Map<string, string[]>();
-      for (const part of parts) {
-        for (const [day, found] of await writtenFiles(files, part)) {
-          names.set(day, [...(names.get(day) ?? []), ...found]);
-        }
-      }
-      const paths = await Promise.all([...names.values()].flat().map((name) => files.outputFolder(name)));
-      const keys = await selectPresent({ db, format, layout, paths, names: table.key });
-      const found = await db.rows(
-        `SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows, count(DISTINCT hash(${identifiers(table.key)}))::DOUBLE AS keys
-          FROM (${keys}) GROUP BY _day`,
-      );
-      const days = found.map(({ day, rows }) => {
-        const staged = { parts: names.get(String(day)) ?? [], rows: Number(rows) };
-        return [String(day), staged] as const;
-      });
-      return {
-        days: new Map(days),
-        rows: found.reduce((sum, row) => sum + Number(row["rows"]), 0),
-        hasRepeats: found.some(({ rows, keys: different }) => rows !== different),
-      };
-    },
+    finish: () => findDays(request, parts),
     handOver: () => {
       parts = [];
     },
@@ -96,6 +67,45 @@ export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
       if (parts.length > 0) await files.removeFolder(`${folder()}/early`);
       parts = [];
     },
+  };
+}
+
+async function writePart(request: EarlyRequest, part: string, rows: string): Promise<void> {
+  const { files, format, layout, written, run, database } = request;
+  const db = await database();
+  await db.run(
+    `SET preserve_insertion_order = false; SET partitioned_write_max_open_files = ${2 * daysAtOnce()};
+     SET partitioned_write_flush_threshold = ${gatheredRows(0, 0)}`,
+  );
+  await db.run(format.copy(tableRows(layout, written, run, rows), layout, await files.outputFolder(part)));
+}
+
+/** What the files have, of their keys alone. */
+async function findDays(
+  { files, format, table, layout, database }: EarlyRequest,
+  parts: readonly string[],
+): ReturnType<EarlyFiles["finish"]> {
+  const db = await database();
+  const names = new Map<string, string[]>();
+  for (const part of parts) {
+    for (const [day, found] of await writtenFiles(files, part)) {
+      names.set(day, [...(names.get(day) ?? []), ...found]);
+    }
+  }
+  const paths = await Promise.all([...names.values()].flat().map((name) => files.outputFolder(name)));
+  const keys = await selectPresent({ db, format, layout, paths, names: table.key });
+  const found = await db.rows(
+    `SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows, count(DISTINCT hash(${identifiers(table.key)}))::DOUBLE AS keys
+      FROM (${keys}) GROUP BY _day`,
+  );
+  const days = found.map(({ day, rows }) => {
+    const staged = { parts: names.get(String(day)) ?? [], rows: Number(rows) };
+    return [String(day), staged] as const;
+  });
+  return {
+    days: new Map(days),
+    rows: found.reduce((sum, row) => sum + Number(row["rows"]), 0),
+    hasRepeats: found.some(({ rows, keys: different }) => rows !== different),
   };
 }
 
