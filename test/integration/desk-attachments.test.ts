@@ -30,17 +30,10 @@ const png = Buffer.from(
 beforeAll(async () => {
   stand = await openDeskStand();
   address = await stand.listen();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await database.connect();
+  database = await stand.connect();
   ada = await newEndUser(stand, "Ada");
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 const agent = (method: DeskRequest["method"], path: string, body?: object): Promise<DeskAnswer> =>
   stand.send({ method, path, ...(body === undefined ? {} : { body }) });

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { routes } from "../../src/desk/plugin.ts";
 import { clientToken } from "../../src/desk/schema-me.ts";
@@ -312,11 +311,7 @@ describe("bad input", () => {
   });
 
   it("left no ticket without its requester, its tags or its ref", async () => {
-    const client = new pg.Client({
-      connectionString: stand.databaseUrl,
-      options: "-c search_path=deskbridge_desk",
-    });
-    await client.connect();
+    const client = await stand.connect();
     const { rows } = await client.query<{ tickets: number; torn: number }>(`
       select count(*)::int as tickets, (count(*) filter (where
         not exists (select from contact c where c.id = t.requester)
@@ -325,7 +320,6 @@ describe("bad input", () => {
       ) + (select count(*) from ticket_ref r where not exists (select from ticket x where x.id = r.ticket))
         + (select count(*) from message m where not exists (select from ticket x where x.id = m.ticket)))::int as torn
       from ticket t`);
-    await client.end();
     expect(rows[0]!.tickets).toBeGreaterThan(5);
     expect(rows[0]!.torn).toBe(0);
   });

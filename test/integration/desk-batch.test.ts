@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeskAnswer, DeskStand } from "../support/desk.ts";
 import { openDeskStand } from "../support/desk.ts";
@@ -22,17 +22,10 @@ beforeAll(async () => {
   stand = await openDeskStand({
     limits: { key: { requests: 20, seconds: 60 }, endUser: undefined, own: undefined },
   });
-  client = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await client.connect();
+  client = await stand.connect();
 });
 
-afterAll(async () => {
-  await client.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 function post(body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<DeskAnswer> {
   return stand.send({ method: "POST", path: "/v1/batch", body, headers });

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import connector from "../../connectors/deskbridge/index.ts";
 import type { Connection, DatasetPage, DatasetSource, RowChange } from "../../src/sdk/index.ts";
@@ -16,21 +16,14 @@ const rowCount = 120_000;
 beforeAll(async () => {
   stand = await openDeskStand();
   base = await stand.listen();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await database.connect();
+  database = await stand.connect();
   await database.query(
     `insert into message (ticket, direction, visibility, author_type, text)
      select 1, 'inbound', 'public', 'contact', repeat('x', 1500) from generate_series(1, $1)`,
     [rowCount],
   );
 }, 120_000);
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 async function openSource(): Promise<{ source: DatasetSource; close: () => void }> {
   const context = createTestContext({ connection: "desk" });

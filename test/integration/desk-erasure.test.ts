@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { contact } from "../../src/desk/schema-contact.ts";
 import { erasedContact } from "../../src/desk/schema-contact-whole.ts";
@@ -13,16 +13,9 @@ let database: pg.Client;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await database.connect();
+  database = await stand.connect();
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 const send = (
   method: DeskRequest["method"],

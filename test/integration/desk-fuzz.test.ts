@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { routes } from "../../src/desk/plugin.ts";
 import { describeApi } from "../../src/desk/route-openapi.ts";
@@ -25,15 +25,11 @@ let other: DeskObjects;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  client = new pg.Client({ connectionString: stand.databaseUrl, options: "-c search_path=deskbridge_desk" });
-  await client.connect();
+  client = await stand.connect();
   other = await makeDeskObjects(stand.send, marker);
 });
 
-afterAll(async () => {
-  await client.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 const tables = [
   "ticket",

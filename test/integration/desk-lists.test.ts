@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { contact } from "../../src/desk/schema-contact.ts";
@@ -191,11 +190,7 @@ describe("GET /v1/contacts", () => {
 
 describe("the plans of the hot queries", () => {
   it("read indexes only, on tables large enough for it to matter", async () => {
-    const client = new pg.Client({
-      connectionString: stand.databaseUrl,
-      options: "-c search_path=deskbridge_desk -c enable_seqscan=off -c jit=off",
-    });
-    await client.connect();
+    const client = await stand.connect("enable_seqscan=off", "jit=off");
     await client.query(`insert into ticket (subject, status, priority, channel, requester, tags)
       select 's', (enum_range(null::ticket_status))[1 + i % 6], 'low', 'api', 1 + i % 5, '{bulk}' from generate_series(1, 20000) i`);
     await client.query("insert into ticket_tag select 'bulk', id from ticket where tags = '{bulk}'");
@@ -223,6 +218,5 @@ describe("the plans of the hot queries", () => {
       const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
       expect([query, plan.match(/Seq Scan.*|Sort .*/g) ?? []]).toEqual([query, []]);
     }
-    await client.end();
   });
 });

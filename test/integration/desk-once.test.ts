@@ -10,16 +10,9 @@ let count = 0;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await database.connect();
+  database = await stand.connect();
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 function fresh(what: string): string {
   count += 1;

@@ -12,16 +12,9 @@ let count = 0;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await database.connect();
+  database = await stand.connect();
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 const fresh = (what: string): string => `${what}-${(count += 1)}`;
 

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { routes } from "../../src/desk/plugin.ts";
 import { describeApi } from "../../src/desk/route-openapi.ts";
@@ -14,17 +14,10 @@ let client: pg.Client;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  client = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk",
-  });
-  await client.connect();
+  client = await stand.connect();
 });
 
-afterAll(async () => {
-  await client.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 async function countOf(table: string): Promise<number> {
   const { rows } = await client.query<{ n: number }>(`select count(*)::int as n from ${table}`);

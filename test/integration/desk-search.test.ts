@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pageOf } from "../../src/desk/schema-text.ts";
 import { ticket } from "../../src/desk/schema-ticket.ts";
@@ -11,16 +11,9 @@ let database: pg.Client;
 
 beforeAll(async () => {
   stand = await openDeskStand();
-  database = new pg.Client({
-    connectionString: stand.databaseUrl,
-    options: "-c search_path=deskbridge_desk -c enable_seqscan=off -c jit=off",
-  });
-  await database.connect();
+  database = await stand.connect("enable_seqscan=off", "jit=off");
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 async function search(query: Record<string, string>): Promise<number[]> {
   const found: number[] = [];

@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import connector from "../../connectors/deskbridge/index.ts";
 import type { Connection, DatasetName } from "../../src/sdk/index.ts";
@@ -21,14 +21,9 @@ beforeAll(async () => {
     if (request.url?.startsWith("/v1/datasets/") === true) request.url += "&limit=4";
   });
   base = await stand.listen();
-  const options = "-c search_path=deskbridge_desk";
-  database = new pg.Client({ connectionString: stand.databaseUrl, options });
-  await database.connect();
+  database = await stand.connect();
 });
-afterAll(async () => {
-  await database.end();
-  await stand.close();
-});
+afterAll(() => stand.close());
 
 const call: Call = async (method, path, body) => {
   const answer = await stand.send({ method, path, ...(body === undefined ? {} : { body }) });

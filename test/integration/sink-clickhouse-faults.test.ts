@@ -1,6 +1,4 @@
-import { once } from "node:events";
-import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
+import { request as forward } from "node:http";
 import { createClient } from "@clickhouse/client";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import connector from "../../connectors/clickhouse/index.ts";
@@ -9,6 +7,7 @@ import { createTestContext } from "../../src/sdk/testing/index.ts";
 import { gone, upsert, valuesRow, valuesTable } from "../../src/sdk/testing/sink-table.ts";
 import type { ClickHouse } from "../support/clickhouse.ts";
 import { closeSharedClickHouse, sharedClickHouse } from "../support/sink-clickhouse.ts";
+import { serveHttp } from "../support/http-server.ts";
 
 let engine: ClickHouse;
 let database = "";
@@ -58,7 +57,7 @@ const idsIn = async (from: string): Promise<string[]> =>
 
 /** Stands before the engine; a statement that fits the pattern is cut off before it gets there, or its answer is lost. */
 async function openFault(pattern: RegExp, kind: "cut" | "lost"): Promise<string> {
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -78,13 +77,8 @@ async function openFault(pattern: RegExp, kind: "cut" | "lost"): Promise<string>
       onward.end(body);
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  opened.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  opened.push(server.close);
+  return server.url;
 }
 
 describe("a commit that breaks off", () => {

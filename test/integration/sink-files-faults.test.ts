@@ -1,8 +1,6 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { createServer, request as forward } from "node:http";
-import type { AddressInfo } from "node:net";
-import { once } from "node:events";
+import { request as forward } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -19,6 +17,7 @@ import { createBucketCopy } from "../support/bucket-copy.ts";
 import { openFileSink, readFiles } from "../support/file-sink-fixture.ts";
 import { openS3Server } from "../support/s3-server.ts";
 import { inDatabase, openDuckdbSink } from "../support/sink-duckdb.ts";
+import { serveHttp } from "../support/http-server.ts";
 
 let root: string;
 beforeEach(async () => void (root = await mkdtemp(join(tmpdir(), "deskbridge-faults-"))));
@@ -201,7 +200,7 @@ interface FailingProxy {
 
 async function openFailingProxy(target: string): Promise<FailingProxy> {
   let left = Infinity;
-  const server = createServer((incoming, response) => {
+  const server = await serveHttp((incoming, response) => {
     left -= 1;
     if (left < 0) {
       incoming.resume();
@@ -215,14 +214,6 @@ async function openFailingProxy(target: string): Promise<FailingProxy> {
     });
     outgoing.on("error", () => response.destroy());
     incoming.pipe(outgoing);
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    failAfter: (calls) => void (left = calls),
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  });
+  return { ...server, failAfter: (calls) => void (left = calls) };
 }

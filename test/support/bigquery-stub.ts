@@ -1,10 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Engine } from "./duckdb-engine.ts";
 import { openEngine } from "./duckdb-engine.ts";
+import { serveHttp } from "./http-server.ts";
 
 /** As much of BigQuery's REST interface as the official client asks for here. What its SQL means is found out by another engine. */
 export interface BigQueryStub {
@@ -52,7 +50,7 @@ export async function openBigQueryStub(): Promise<BigQueryStub> {
   const queries: string[] = [];
   const results = new Map<string, object>();
   let refusal: { status: number; reason: string } | undefined;
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -66,18 +64,15 @@ export async function openBigQueryStub(): Promise<BigQueryStub> {
       );
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     engine,
     queries,
     refuse: (status, reason) => {
       refusal = { status, reason };
     },
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       engine.close();
     },
   };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import pg from "pg";
 import { pino } from "pino";
 import { createDiskFiles } from "../../src/desk/attachment-disk.ts";
 import type { AttachmentOptions } from "../../src/desk/attachments.ts";
@@ -42,6 +43,8 @@ export interface DeskStand {
   readonly adminKey: string;
   /** Sends a request with the admin key, without a socket. */
   readonly send: (request: DeskRequest) => Promise<DeskAnswer>;
+  /** Opens a connection to the desk's own tables, which ends with the stand; `settings` are more of the session's, as in `enable_seqscan=off`. */
+  readonly connect: (...settings: readonly string[]) => Promise<pg.Client>;
   /** Listens on a free port; returns the address. */
   readonly listen: () => Promise<string>;
   /** Undefined for the real time again. */
@@ -67,6 +70,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
   const folder = await mkdtemp(join(tmpdir(), "deskbridge-attachments-"));
   const adminKey = `admin-${randomBytes(12).toString("hex")}`;
   let now: number | undefined;
+  const clients: pg.Client[] = [];
   const desk = await openDesk({
     databaseUrl: (await options.route?.(database.url)) ?? database.url,
     logger,
@@ -92,12 +96,20 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     folder,
     adminKey,
     send: (request) => inject(server, adminKey, request),
+    connect: async (...settings) => {
+      const options = ["search_path=deskbridge_desk", ...settings].map((one) => `-c ${one}`).join(" ");
+      const client = new pg.Client({ connectionString: database.url, options });
+      await client.connect();
+      clients.push(client);
+      return client;
+    },
     listen: () => server.listen({ host: "127.0.0.1", port: 0 }),
     setNow: (to) => {
       now = to;
     },
     close: async () => {
       await server.close();
+      for (const client of clients) await client.end();
       await desk.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });

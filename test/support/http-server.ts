@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import type { FaultPlan } from "./vendor-faults.ts";
 import { withFaults } from "./vendor-faults.ts";
 
@@ -37,7 +38,12 @@ export async function openStubServer(
       response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
     });
   };
-  const server = createServer(withFaults(serve, faults)).listen(0, "127.0.0.1");
+  return serveHttp(withFaults(serve, faults));
+}
+
+/** Listens on a free port of the loopback. */
+export async function serveHttp(handler: RequestListener): Promise<StubServer> {
+  const server = createServer(handler).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -45,5 +51,16 @@ export async function openStubServer(
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
+  };
+}
+
+/** Answers with these bytes, whatever comes, and closes the connection. */
+export async function serveBytes(answer: string): Promise<StubServer> {
+  const server = createTcpServer((socket) => socket.once("data", () => socket.end(answer)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

@@ -1,15 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { Engine } from "./duckdb-engine.ts";
 import { openEngine } from "./duckdb-engine.ts";
 import { toRest } from "./snowflake-rest.ts";
+import { serveHttp } from "./http-server.ts";
 
 /**
  * As much of Snowflake's REST interface as the official client asks for here. What its SQL means is found out by another engine, and `PUT` goes to a stage of
@@ -58,16 +56,14 @@ export async function openSnowflakeStub(): Promise<SnowflakeStub> {
     refusal: undefined,
     lost: undefined,
   };
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => void respond(stand, request, response, Buffer.concat(chunks)));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
   const { engine, statements, logins, paths } = stand;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     engine,
     statements,
     logins,
@@ -80,8 +76,7 @@ export async function openSnowflakeStub(): Promise<SnowflakeStub> {
       stand.lost = sql;
     },
     close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       engine.close();
       rmSync(stand.stage, { recursive: true, force: true });
     },

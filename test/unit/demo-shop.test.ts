@@ -1,9 +1,6 @@
 import { createHmac } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { IncomingHttpHeaders, Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingHttpHeaders } from "node:http";
 import { resolve } from "node:path";
 import { buildSchema, isObjectType } from "graphql";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -14,6 +11,8 @@ import { openFakeShop } from "../../demo/shop/admin-api.ts";
 import { adminSchema } from "../../demo/shop/admin-schema.ts";
 import { playDay } from "../../demo/shop/player.ts";
 import { createSender } from "../../demo/shop/sender.ts";
+import type { StubServer } from "../support/http-server.ts";
+import { serveHttp } from "../support/http-server.ts";
 
 const day = createDay(1, Date.parse("2026-11-21T00:00:00Z"));
 const secret = "a client secret of a test";
@@ -24,29 +23,25 @@ interface Received {
 }
 
 describe("the demo's sender", () => {
-  let server: Server;
+  let server: StubServer;
   let received: Received[];
   let statuses: number[];
 
   beforeEach(async () => {
     received = [];
     statuses = [];
-    server = createServer((request, response) => {
+    server = await serveHttp((request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
         received.push({ headers: request.headers, body: Buffer.concat(chunks) });
         response.writeHead(statuses.shift() ?? 202).end();
       });
-    }).listen(0, "127.0.0.1");
-    await once(server, "listening");
+    });
   });
-  afterEach(async () => {
-    server.closeAllConnections();
-    await new Promise((closed) => server.close(closed));
-  });
+  afterEach(() => server.close());
 
-  const urlOf = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks/shop`;
+  const urlOf = (): string => `${server.url}/hooks/shop`;
   const send = (step: Step): Promise<number> =>
     createSender({
       hookUrl: urlOf,

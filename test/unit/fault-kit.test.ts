@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import type { RequestListener } from "node:http";
-import { createServer } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { connect, createServer as createTcpServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -16,6 +15,7 @@ import {
   serverError,
   withFaults,
 } from "../support/vendor-faults.ts";
+import { serveHttp } from "../support/http-server.ts";
 
 interface Told {
   readonly status: number | "broken";
@@ -35,13 +35,9 @@ async function openVendor(plan: FaultPlan) {
       response.end(JSON.stringify({ kept: kept.length }));
     });
   };
-  const server = createServer(withFaults(keep, plan)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/things`;
+  const server = await serveHttp(withFaults(keep, plan));
+  onTestFinished(server.close);
+  const url = `${server.url}/things`;
   const post = async (body: string): Promise<Told> => {
     try {
       const answer = await fetch(url, { method: "POST", body });

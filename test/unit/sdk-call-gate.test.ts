@@ -1,7 +1,4 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { CallPriority } from "../../src/sdk/call-context.ts";
 import { runWithCallContext } from "../../src/sdk/call-context.ts";
@@ -11,6 +8,7 @@ import { isGivenUp } from "../../src/sdk/call-gate.ts";
 import { createHttpClient } from "../../src/sdk/http-client.ts";
 import type { HttpClient, HttpClientOptions, RateReading } from "../../src/sdk/http.ts";
 import { usedOfLimitHeader } from "../../src/sdk/rate-headers.ts";
+import { serveHttp } from "../support/http-server.ts";
 
 const now = Date.parse("2026-11-22T10:00:00Z");
 const opened: (() => Promise<unknown> | void)[] = [];
@@ -47,17 +45,14 @@ async function clientTo(
   gate: CallGate | undefined,
   options: Partial<HttpClientOptions> = {},
 ): Promise<HttpClient> {
-  const server = createServer(handler).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serveHttp(handler);
   const client = createHttpClient(
-    { baseUrl, ...options },
+    { baseUrl: server.url, ...options },
     { now: () => now, retryDelayMs: 1, gate: () => gate },
   );
   opened.push(async () => {
     client.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await server.close();
   });
   return client;
 }

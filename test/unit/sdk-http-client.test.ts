@@ -1,8 +1,4 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createServer as createTcpServer } from "node:net";
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "vitest";
@@ -11,6 +7,7 @@ import type { HttpClient, HttpClientOptions, HttpRequest } from "../../src/sdk/h
 import { createHttpClient } from "../../src/sdk/http-client.ts";
 import type { HttpCall } from "../../src/sdk/http-call.ts";
 import { parseRetryAfter } from "../../src/sdk/http-fault.ts";
+import { serveBytes, serveHttp } from "../support/http-server.ts";
 
 const now = Date.parse("2026-11-22T10:00:00Z");
 const opened: (() => Promise<void> | void)[] = [];
@@ -20,21 +17,15 @@ afterEach(async () => {
 });
 
 async function listen(handler: RequestListener): Promise<string> {
-  const server = createServer(handler).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  opened.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serveHttp(handler);
+  opened.push(server.close);
+  return server.url;
 }
 
 async function listenTcp(answer: string): Promise<string> {
-  const server = createTcpServer((socket) => socket.once("data", () => socket.end(answer)));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  opened.push(() => new Promise((resolve) => server.close(() => resolve())));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serveBytes(answer);
+  opened.push(server.close);
+  return server.url;
 }
 
 function clientOf(

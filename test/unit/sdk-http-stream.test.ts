@@ -1,13 +1,10 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
 import type { RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { createServer as createTcpServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { AppError } from "../../src/errors.ts";
 import type { HttpClient, HttpClientOptions, HttpStream } from "../../src/sdk/http.ts";
 import { createHttpClient } from "../../src/sdk/http-client.ts";
 import type { HttpCall, HttpClientDeps } from "../../src/sdk/http-call.ts";
+import { serveBytes, serveHttp } from "../support/http-server.ts";
 
 const opened: (() => Promise<void> | void)[] = [];
 
@@ -16,22 +13,15 @@ afterEach(async () => {
 });
 
 async function listen(handler: RequestListener): Promise<string> {
-  const server = createServer(handler).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  opened.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serveHttp(handler);
+  opened.push(server.close);
+  return server.url;
 }
 
-/** Answers with these bytes and closes the connection. */
 async function listenTcp(answer: string): Promise<string> {
-  const server = createTcpServer((socket) => socket.once("data", () => socket.end(answer)));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  opened.push(() => new Promise((resolve) => server.close(() => resolve())));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await serveBytes(answer);
+  opened.push(server.close);
+  return server.url;
 }
 
 function clientOf(
