@@ -152,11 +152,12 @@ async function settled(answer: Promise<RouteAnswer>): Promise<RouteAnswer | AppE
 }
 
 function answerProblem(error: AppError, requestId: string): RouteAnswer {
-  const { location } = error.details;
+  const { allow, location } = error.details;
   const waitMs = error.retryAfterMs ?? (error.status === 503 ? 1000 : undefined);
   return {
     status: error.status,
     headers: {
+      ...(typeof allow === "string" ? { allow } : {}),
       ...(typeof location === "string" ? { location } : {}),
       ...(waitMs === undefined ? {} : { "retry-after": String(Math.ceil(waitMs / 1000)) }),
     },

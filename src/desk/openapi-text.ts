@@ -7,6 +7,8 @@ export const about = `The support desk that deskbridge ships. JSON in UTF-8, nam
 
 **Errors** are \`application/problem+json\` (RFC 9457) with a stable \`code\`.
 
+**Methods.** What takes \`GET\` takes \`HEAD\`. A method that an address does not take is answered 405 \`method_not_allowed\`, with those that it takes in \`Allow\`; so is \`OPTIONS\`, with 204.
+
 **Limits** are told by \`RateLimit-Policy\` and \`RateLimit\` on every answer; beyond them it is 429 with \`Retry-After\`.
 
 **Versions of the API.** The version is in the path. Within it changes only add: routes, optional fields of requests, fields of answers, members of lists of values, codes of errors. A client ignores what it does not know. Whatever else changes gets a new path, and the old one stays beside it.

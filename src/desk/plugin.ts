@@ -35,7 +35,7 @@ import { wholeTicketRoutes } from "./route-ticket-whole.ts";
 import { webhookRoutes } from "./route-webhook.ts";
 import type { Caller } from "./scope.ts";
 import type { DeskStore } from "./store/store.ts";
-import { answerUpload, sendFile, sendRows, takeStreams } from "./transfer.ts";
+import { answerUpload, sendFile, sendRows, sendStream, takeStreams } from "./transfer.ts";
 
 /** Every route of the Support API, with the schemas of what it takes and answers. */
 export const routes: readonly Route[] = [
@@ -115,7 +115,8 @@ function corsOptions(origins: readonly string[]): FastifyCorsOptions {
       "ratelimit-policy",
     ],
     maxAge: 600,
-    strictPreflight: true,
+    // A preflight without an origin is answered in text otherwise, and it may do no more for it.
+    strictPreflight: false,
   };
 }
 
@@ -137,7 +138,7 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
   server.route({
     method: route.method,
     url: path.replaceAll(/\{(\w+)\}/g, ":$1"),
-    exposeHeadRoute: false,
+    exposeHeadRoute: route.method === "GET",
     ...("maxBatchBytes" in route ? { bodyLimit: route.maxBatchBytes } : {}),
     // Before the body is read: a stranger's is not worth the memory.
     onRequest: async (request, reply) => {
@@ -152,8 +153,8 @@ function addRoute(server: FastifyInstance, route: Route, path: string, parts: De
       try {
         if ("stream" in route) return await handleStream(route, request, reply, parts);
         const asked = requestOf(request, parts);
-        if ("rows" in route) return await sendRows(route, asked, reply, parts.store);
-        if ("file" in route) return await sendFile(route, asked, reply, keepOf(parts));
+        if ("rows" in route) return await sendRows(route, asked, { request, reply }, parts.store);
+        if ("file" in route) return await sendFile(route, asked, { request, reply }, keepOf(parts));
         if ("upload" in route) {
           return await sendAnswer(reply, await answerUpload(route, request, asked, keepOf(parts)));
         }
@@ -217,11 +218,9 @@ async function handleStream(
     lastEventId,
     now,
   });
-  return (
-    reply
-      .type("text/event-stream; charset=utf-8")
-      // A connection that has carried a stream is not kept: a server that closes would wait for it.
-      .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" })
-      .send(stream)
-  );
+  void reply
+    .type("text/event-stream; charset=utf-8")
+    // A connection that has carried a stream is not kept: a server that closes would wait for it.
+    .headers({ "cache-control": "no-store", "x-accel-buffering": "no", connection: "close" });
+  return sendStream(request, reply, stream);
 }

@@ -1,4 +1,5 @@
 import { AppError } from "../errors.ts";
+import { methodError } from "../http/problem.ts";
 import type { Route } from "./route.ts";
 
 /** A route with what an address says to it. */
@@ -8,7 +9,7 @@ export interface FoundRoute {
   readonly query: Readonly<Record<string, string | readonly string[]>>;
 }
 
-/** Finds the route of a request, as the server's own router does: a word goes before a parameter. Throws `not_found`, or `bad_request` for an address that is none. */
+/** Finds the route of a request, as the server's own router does: a word goes before a parameter. Throws `not_found`, `method_not_allowed`, or `bad_request` for an address that is none. */
 export type FindRoute = (method: string, address: string) => FoundRoute;
 
 interface Pattern {
@@ -24,16 +25,30 @@ export function createRouteFinder(routes: readonly Route[]): FindRoute {
     patterns.set(name, [...(patterns.get(name) ?? []), { route, segments }]);
   }
   for (const same of patterns.values()) same.sort(wordsFirst);
+  const methods = [...new Set(routes.map((route) => route.method))];
   return (method, address) => {
     const [path = "", search = ""] = address.split(/\?(.*)/s, 2);
     const segments = path.split("/");
-    const same = patterns.get(`${method} ${segments.length}`) ?? [];
-    for (const { route, segments: pattern } of same) {
-      const params = matchSegments(pattern, segments);
-      if (params !== undefined) return { route, params, query: queryOf(search) };
-    }
-    throw new AppError("not_found", "there is nothing at this address");
+    const found = (asked: string): Omit<FoundRoute, "query"> | undefined =>
+      firstMatch(patterns.get(`${asked} ${segments.length}`) ?? [], segments);
+    const route = found(method);
+    if (route !== undefined) return { ...route, query: queryOf(search) };
+    const others = methods.filter((other) => found(other) !== undefined);
+    throw others.length > 0
+      ? methodError(others)
+      : new AppError("not_found", "there is nothing at this address");
   };
+}
+
+function firstMatch(
+  patterns: readonly Pattern[],
+  segments: readonly string[],
+): Omit<FoundRoute, "query"> | undefined {
+  for (const { route, segments: pattern } of patterns) {
+    const params = matchSegments(pattern, segments);
+    if (params !== undefined) return { route, params };
+  }
+  return undefined;
 }
 
 function wordsFirst({ segments: one }: Pattern, { segments: other }: Pattern): number {

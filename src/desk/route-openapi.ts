@@ -33,7 +33,7 @@ export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): Fa
     let document: Page | undefined;
     let docs: Page | undefined;
     const describe = (): OpenApiDocument => (described ??= describeApi(routes));
-    server.get(openApiFacts.path, { exposeHeadRoute: false }, (request, reply) => {
+    server.get(openApiFacts.path, (request, reply) => {
       document ??= pageOf(JSON.stringify(describe()), {
         "content-type": "application/json; charset=utf-8",
         // Pages of any origin may read it: it is the same for everyone.
@@ -41,7 +41,7 @@ export function createOpenApiPlugin(routes: readonly (Route | RouteFacts)[]): Fa
       });
       return sendPage(request, reply, document);
     });
-    server.get("/docs", { exposeHeadRoute: false }, (request, reply) => {
+    server.get("/docs", (request, reply) => {
       docs ??= docsOf(describe());
       return sendPage(request, reply, docs);
     });

@@ -38,6 +38,7 @@ export const newBatch = z.strictObject({
 export const batchAnswer = z.strictObject({
   status: z.int().describe("as the request would have been answered by itself"),
   headers: z.strictObject({
+    allow: z.string().optional(),
     etag: z.string().optional(),
     deskbridge_result: z.string().optional(),
     deskbridge_message_id: z.string().optional(),

@@ -39,26 +39,36 @@ export async function answerUpload(
   return answerWrite(written);
 }
 
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+/** Sends a stream. To `HEAD` it sends what comes before it, and ends the stream unread: the framework would read it to its end. */
+export function sendStream({ method }: FastifyRequest, reply: FastifyReply, stream: Readable): FastifyReply {
+  if (method === "HEAD") stream.destroy();
+  return reply.send(stream);
+}
+
 /** Hands out a file, to be saved and never to be shown as a page of ours. */
 export async function sendFile(
   route: FileRoute,
   asked: RouteRequest,
-  reply: FastifyReply,
+  { request, reply }: Exchange,
   attachments: Attachments,
 ): Promise<FastifyReply> {
   const { attachment, link } = route.file(parseCall(route, asked));
   const { content, filename, contentType, size } = await attachments.open(attachment, link);
-  return reply
-    .headers({
-      "content-type": contentType,
-      "content-length": size,
-      "content-disposition": dispositionOf(filename),
-      "content-security-policy": "sandbox; default-src 'none'",
-      "x-content-type-options": "nosniff",
-      "referrer-policy": "no-referrer",
-      "cache-control": "private, no-store",
-    })
-    .send(content);
+  void reply.headers({
+    "content-type": contentType,
+    "content-length": size,
+    "content-disposition": dispositionOf(filename),
+    "content-security-policy": "sandbox; default-src 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "private, no-store",
+  });
+  return sendStream(request, reply, content);
 }
 
 /** A reader who takes nothing for so long is taken for gone. */
@@ -68,7 +78,7 @@ const stallMs = 600_000;
 export async function sendRows(
   route: RowsRoute,
   asked: RouteRequest,
-  reply: FastifyReply,
+  { request, reply }: Exchange,
   store: DeskStore,
 ): Promise<FastifyReply> {
   const { headers, rows } = await route.rows(parseCall(route, asked), store);
@@ -77,7 +87,7 @@ export async function sendRows(
     .headers({ ...headers, "cache-control": "no-store" });
   if (rows === undefined) return reply.send("");
   reply.raw.setTimeout(stallMs, () => rows.destroy(new Error("the client stopped reading")));
-  return reply.send(rows);
+  return sendStream(request, reply, rows);
 }
 
 /** RFC 6266: the name in ASCII for old clients, and as it is. */

@@ -1,6 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { AppError } from "../errors.ts";
-import { errorCatalogue } from "../errors.ts";
+import { AppError, errorCatalogue } from "../errors.ts";
 
 /** One field of the request that is wrong. `path` is written with dots, such as `requester.email`. */
 export interface ProblemField {
@@ -43,17 +42,24 @@ export function toProblem(error: AppError, requestId: string): Problem {
 }
 
 /**
- * Answers with an error's problem document. `Retry-After` is set where the error says how long, and on every 503; `Location` is
- * `details.location` of the error.
+ * Answers with an error's problem document. `Retry-After` is set where the error says how long, and on every 503; `Location` and `Allow` are
+ * `details.location` and `details.allow` of the error.
  */
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
   const { status } = errorCatalogue[error.code];
   const waitMs = error.retryAfterMs ?? (status === 503 ? 1000 : undefined);
   if (waitMs !== undefined) void reply.header("retry-after", Math.ceil(waitMs / 1000));
   if (typeof error.details.location === "string") void reply.header("location", error.details.location);
+  if (typeof error.details.allow === "string") void reply.header("allow", error.details.allow);
   if (status === 401) void reply.header("www-authenticate", "Bearer");
   return reply
     .code(status)
     .type("application/problem+json")
     .send(JSON.stringify(toProblem(error, request.id)));
+}
+
+/** The refusal of a method that an address does not take, which takes these. */
+export function methodError(methods: readonly string[]): AppError {
+  const allow = methods.join(", ");
+  return new AppError("method_not_allowed", `this address takes ${allow}`, { details: { allow } });
 }

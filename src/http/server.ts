@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { fastify } from "fastify";
 import type { Logger } from "pino";
 import { AppError, toAppError } from "../errors.ts";
 import { parseJsonBody } from "../sdk/json.ts";
-import { sendProblem, toProblem } from "./problem.ts";
+import type { AllowedMethods } from "./allowed-methods.ts";
+import { createAllowedMethods } from "./allowed-methods.ts";
+import { methodError, sendProblem, toProblem } from "./problem.ts";
 
 interface HttpServerOptions {
   /** Gets one line for every request that ended in a fault of ours. */
@@ -21,7 +23,8 @@ const maxParamLength = 255 * 12;
 
 /**
  * The one HTTP server of the process: ingress, the Support API, health and the console are registered on it as plugins. JSON bodies are parsed
- * safely, every error is answered as problem+json, every answer carries `X-Request-Id`. Does not listen yet; the caller closes it.
+ * safely, every error is answered as problem+json, every answer carries `X-Request-Id`. A method that an address does not take is answered 405 with
+ * `Allow`, `OPTIONS` with `Allow` alone. Does not listen yet; the caller closes it.
  */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { logger, maxBodyBytes, trustProxy = false } = options;
@@ -42,8 +45,15 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     },
     clientErrorHandler: answerGarbage,
   });
+  const allowed = createAllowedMethods();
+  server.addHook("onRoute", ({ url, method }) => allowed.note(url, method));
   server.addHook("onRequest", (request, reply, done) => {
     void reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
+    // What a browser asks before it sends a request of a page's is answered where pages may call.
+    const isPreflight = request.headers["access-control-request-method"] !== undefined;
+    // Before the body is read, whatever is in it.
+    if (request.is404 || (request.method === "OPTIONS" && !isPreflight))
+      return void answerUnrouted(allowed, request, reply);
     done();
   });
   server.removeAllContentTypeParsers();
@@ -61,10 +71,17 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     }
     return sendProblem(request, reply, error);
   });
-  server.setNotFoundHandler((request, reply) =>
-    sendProblem(request, reply, new AppError("not_found", "there is nothing at this address")),
-  );
+  server.setNotFoundHandler((request, reply) => answerUnrouted(allowed, request, reply));
   return server;
+}
+
+/** Answers a request that is no route's: the address knows other methods, or there is nothing at it. */
+function answerUnrouted(allowed: AllowedMethods, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const methods = allowed.at(request.url);
+  if (methods.length === 0)
+    return sendProblem(request, reply, new AppError("not_found", "there is nothing at this address"));
+  if (request.method === "OPTIONS") return reply.code(204).header("allow", methods.join(", ")).send();
+  return sendProblem(request, reply, methodError(methods));
 }
 
 /** Any error of a request as one of the catalogue: the framework's own by their codes, the body parser's as a bad request. */

@@ -32,8 +32,6 @@ type HookRequest = FastifyRequest<HookRoute>;
 /** Stands for a connection's name in metrics where the request named one that is not configured. */
 const noConnection = "unknown";
 
-const otherMethods = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
 /**
  * The routes that senders call, to be registered on the HTTP server: `POST /hooks/<connection>`, with anything behind it. The body is read as
  * raw bytes whatever type it is said to have, verified, and only then parsed. 202 is answered after all events of the request are
@@ -54,13 +52,6 @@ export function createIngress(options: IngressOptions): FastifyPluginAsync {
         // Refused before the body is read.
         onRequest: async (request) => void requireWebhook(request),
         handler: (request, reply) => receive(requireWebhook(request), request, reply, options),
-      });
-      server.route({
-        method: otherMethods,
-        url,
-        exposeHeadRoute: false,
-        onRequest: refuseMethod,
-        handler: refuseMethod,
       });
     }
   };
@@ -151,9 +142,4 @@ function unknownHook(connection: string): AppError {
 
 function quoted(name: string): string {
   return JSON.stringify(name.slice(0, 100));
-}
-
-async function refuseMethod(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  void reply.header("allow", "POST");
-  return sendProblem(request, reply, new AppError("method_not_allowed", "a hook takes POST only"));
 }

@@ -107,6 +107,17 @@ describe("a batch", () => {
     expect(data.map(({ status }) => status)).toEqual([400, 400, 401, 401]);
   });
 
+  it("says of an address that takes another method which it takes", async () => {
+    const { data } = await batch([
+      { method: "DELETE", path: "/v1/tickets/tkt_1" },
+      { method: "DELETE", path: "/v1/nothing" },
+    ]);
+    expect(data.map(({ status, headers }) => [status, headers.allow])).toEqual([
+      [405, "GET, PATCH"],
+      [404, undefined],
+    ]);
+  });
+
   it("takes for each request the scope of its route", async () => {
     const { key } = await stand.desk.keys.create("reader", ["contacts:read"]);
     const requests = [upsert("scoped"), { method: "GET", path: "/v1/contacts?limit=1" }];

@@ -26,7 +26,7 @@ export interface DeskAnswer {
 }
 
 export interface DeskRequest {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly method: "GET" | "HEAD" | "OPTIONS" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly path: string;
   /** Sent as JSON; a string or bytes are sent as they are. */
   readonly body?: unknown;
@@ -139,6 +139,6 @@ async function inject(
     status: answer.statusCode,
     headers: answer.headers as Record<string, string>,
     text: answer.body,
-    json: isJson ? (JSON.parse(answer.body) as unknown) : undefined,
+    json: isJson && answer.body !== "" ? (JSON.parse(answer.body) as unknown) : undefined,
   };
 }

@@ -93,6 +93,54 @@ describe("the HTTP server", () => {
   });
 });
 
+describe("an address that is there", () => {
+  beforeEach(async () => {
+    await server.close();
+    server = createHttpServer({ logger: pino({ level: "silent" }), maxBodyBytes: 1000 });
+    server.get("/boxes/:id", async () => ({ id: 1 }));
+    server.delete("/boxes/:id", async () => ({ id: 1 }));
+    server.put("/boxes/red", async () => ({ id: 2 }));
+    server.post("/hooks/:name/*", async () => ({ ok: true }));
+    server.options("/pages*", async () => "");
+    await server.ready();
+  });
+
+  it.each([
+    ["PUT", "/boxes/7", "GET, HEAD, DELETE, OPTIONS"],
+    ["POST", "/boxes/a%20b?x=/boxes", "GET, HEAD, DELETE, OPTIONS"],
+    ["PATCH", "/boxes/red", "GET, HEAD, PUT, DELETE, OPTIONS"],
+    ["GET", "/hooks/shop/a/b", "POST, OPTIONS"],
+    ["PROPFIND", "/boxes/7", "GET, HEAD, DELETE, OPTIONS"],
+  ])("answers %s %s with 405 and what it takes, whatever the body", async (method, url, allow) => {
+    for (const type of ["text/plain", "application/json"]) {
+      const headers = { "content-type": type };
+      // The method's type has none that the framework does not know.
+      const answer = await server.inject({ method: method as "GET", url, payload: "{ not JSON", headers });
+      expect([answer.statusCode, answer.headers["allow"]]).toEqual([405, allow]);
+      expect(answer.headers["content-type"]).toMatch(problemType);
+      expect(answer.json()).toMatchObject({ code: "method_not_allowed", retryable: false });
+    }
+  });
+
+  it("answers OPTIONS with what it takes", async () => {
+    const answer = await server.inject({ method: "OPTIONS", url: "/boxes/7" });
+    expect([answer.statusCode, answer.body]).toEqual([204, ""]);
+    expect(answer.headers["allow"]).toBe("GET, HEAD, DELETE, OPTIONS");
+  });
+
+  it.each([
+    ["PUT", "/boxes"],
+    ["OPTIONS", "/boxes/"],
+    ["OPTIONS", "/pages/1"],
+    ["GET", "/pages/1"],
+    ["DELETE", "/boxes/7/8"],
+    ["GET", "/hooks/shop"],
+  ] as const)("is told from one that is not: %s %s is 404", async (method, url) => {
+    const answer = await server.inject({ method, url });
+    expect([answer.statusCode, answer.headers["allow"]]).toEqual([404, undefined]);
+  });
+});
+
 describe("a JSON body", () => {
   it("is parsed, and an empty one is no body", async () => {
     expect((await post('{"a":[1,"ü"]}', "application/json; charset=utf-8")).json()).toEqual({

@@ -261,7 +261,7 @@ describe("a webhook that is refused", () => {
   it.each(["GET", "HEAD", "PUT", "DELETE"] as const)("gets 405 when it comes by %s", async (method) => {
     const { http, metrics, lines } = setup();
     const answer = await http.inject({ method, url: "/hooks/shop" });
-    expect([answer.statusCode, answer.headers["allow"]]).toEqual([405, "POST"]);
+    expect([answer.statusCode, answer.headers["allow"]]).toEqual([405, "POST, OPTIONS"]);
     // Somebody who looks at the address with a browser is not an event that was lost.
     expect(await metrics.render()).not.toContain('outcome="rejected"');
     expect(lines).toEqual([]);
