@@ -16,8 +16,10 @@ COPY src ./src
 COPY connectors ./connectors
 COPY config ./config
 # The embedded PostgreSQL keeps its data here; with DATABASE_URL set the volume stays empty.
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data .cache && chown node:node /data .cache
 USER node
+# Leaves in .cache what makes every start quicker.
+RUN ["node", "src/main.ts", "--version"]
 VOLUME /data
 EXPOSE 8787
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \

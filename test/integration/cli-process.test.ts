@@ -6,6 +6,17 @@ function start(...words: string[]) {
   return spawn(process.execPath, ["src/main.ts", ...words], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
+/** Starts it with Node's own word on what it takes from the cache of compiled code. */
+async function startTold(): Promise<string> {
+  const env = { ...process.env, NODE_DEBUG_NATIVE: "COMPILE_CACHE" };
+  const child = spawn(process.execPath, ["src/main.ts", "--version"], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [, stderr] = await Promise.all([textOf(child.stdout), textOf(child.stderr)]);
+  return stderr;
+}
+
 async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
   let text = "";
   for await (const chunk of stream) text += String(chunk);
@@ -28,5 +39,10 @@ describe("the deskbridge process", () => {
     const exit = once(child, "exit");
     expect(await textOf(child.stderr)).toBe("");
     expect(await exit).toEqual([0, null]);
+  });
+
+  it("starts with what an earlier start has compiled", async () => {
+    await startTold();
+    expect(await startTold()).toMatch(/code cache for ESM \S+command-line\.ts was accepted/);
   });
 });
