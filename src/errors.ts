@@ -243,10 +243,11 @@ export const errorCatalogue = {
     remedy: "Fix the fields named in the answer.",
   },
   unauthorized: {
-    meaning: "The API key is missing or unknown.",
+    meaning: "The API key or the end user's token is missing, unknown, or no longer good.",
     status: 401,
     retry: "stop",
-    remedy: "Send `Authorization: Bearer <key>`; make a key with `deskbridge keys create`.",
+    remedy:
+      "Send `Authorization: Bearer <key>`; make a key with `deskbridge keys create`, or give the end user a new token.",
   },
   forbidden: {
     meaning: "The API key lacks the scope for this route, or a download address is not good any more.",

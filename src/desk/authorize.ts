@@ -33,6 +33,9 @@ export function requireScope(caller: Caller, scope: Scope | null): void {
   throw new AppError("forbidden", `the API key ${caller.id} lacks the scope ${scope}`);
 }
 
+/** Of a token in characters: far more than what is read in it needs. */
+const longestToken = 8000;
+
 function bearer(request: FastifyRequest, longest: number): string | undefined {
   const token = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
   return token === undefined || token.length > longest ? undefined : token;
@@ -41,8 +44,11 @@ function bearer(request: FastifyRequest, longest: number): string | undefined {
 /** Browsers' event sources send no headers of ours: a stream takes the token in its address too. */
 function endUserToken(request: FastifyRequest, inQuery: boolean): string {
   const { access_token: asked } = (request.query ?? {}) as Readonly<Record<string, unknown>>;
-  const token = bearer(request, 8000) ?? (inQuery && typeof asked === "string" ? asked : undefined);
+  const token = bearer(request, longestToken) ?? (inQuery && typeof asked === "string" ? asked : undefined);
   if (token === undefined)
-    throw new AppError("unauthorized", "send a token of an end user as `Authorization: Bearer <token>`");
+    throw new AppError(
+      "unauthorized",
+      `send a token of an end user, of ${longestToken} characters at most, as \`Authorization: Bearer <token>\``,
+    );
   return token;
 }

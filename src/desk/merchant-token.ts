@@ -46,6 +46,12 @@ export const longestLifetimeMs = 8 * 86_400_000;
 
 const toleranceSeconds = 10;
 
+/** What `alg` may say of a key: RFC 9864 gives EdDSA with an Ed25519 key a name of its own, which newer libraries write. */
+const namesOf: Readonly<Record<MerchantKey["algorithm"], readonly string[]>> = {
+  HS256: ["HS256"],
+  EdDSA: ["EdDSA", "Ed25519"],
+};
+
 /**
  * A verifier of the merchant's JWTs. A token must name its key by `kid`, be signed with that key's algorithm, be for our audience and run out within
  * the maximal lifetime; anything else is `unauthorized`, with the reason and nothing of the token.
@@ -58,12 +64,13 @@ export function createMerchantTokenVerifier(rules: MerchantTokens, now: () => nu
     const keyOf = ({ kid, alg }: { kid?: string; alg?: string }): Uint8Array | KeyObject => {
       const key = kid === undefined ? undefined : keys.get(kid);
       if (key === undefined) throw refused("its kid names no key");
-      if (alg !== key.algorithm) throw refused("its algorithm is not that of its key");
+      if (alg === undefined || !namesOf[key.algorithm].includes(alg))
+        throw refused("its algorithm is not that of its key");
       ({ source } = key);
       return key.material;
     };
     const options = {
-      algorithms: [...new Set(rules.keys.map(({ algorithm }) => algorithm))],
+      algorithms: [...new Set(rules.keys.flatMap(({ algorithm }) => namesOf[algorithm]))],
       audience: rules.audience,
       ...(rules.issuer === undefined ? {} : { issuer: rules.issuer }),
       requiredClaims: ["exp", "sub"],
@@ -101,6 +108,10 @@ function userOf(
   const expiresAt = exp * 1000;
   if (expiresAt - at > maxLifetimeMs + toleranceSeconds * 1000) {
     throw refused("its exp lies further ahead than the maximal lifetime");
+  }
+  if (iat !== undefined && iat * 1000 - at > toleranceSeconds * 1000) {
+    // It would count as signed after an erasure that is still to come.
+    throw refused("its iat lies ahead");
   }
   return {
     source,

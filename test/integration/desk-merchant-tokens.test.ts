@@ -75,6 +75,10 @@ describe("a token that the merchant signs", () => {
   it("is taken with any of the keys, each with its own algorithm and source", async () => {
     expect((await ask(sign({ key: bytes(oldSecret), header: { kid: "h0" } }))).status).toBe(200);
     const other = me.parse((await ask(sign({ key: privateKey, header: { alg: "EdDSA", kid: "e1" } }))).json);
+    const named = me.parse(
+      (await ask(sign({ key: privateKey, header: { alg: "Ed25519", kid: "e1" } }))).json,
+    );
+    expect(named.id).toBe(other.id);
     const known = await stand.send({ method: "GET", path: "/v1/contacts/by-ref/app/7" });
     expect(contact.parse(known.json).id).toBe(other.id);
   });
@@ -114,6 +118,8 @@ describe("a token that the merchant signs", () => {
     "without exp": () => sign({ claims: { exp: undefined } }),
     "that has run out": () => sign({ claims: { exp: seconds() - 11 } }),
     "that is not good yet": () => sign({ claims: { nbf: seconds() + 30 } }),
+    "signed in the future": () => sign({ claims: { iat: seconds() + 30 } }),
+    "that is very long": () => sign({ claims: { more: "x".repeat(8000) } }),
     "good for longer than may be": () => sign({ claims: { exp: seconds() + 7200 } }),
     "good for ever": () => sign({ claims: { exp: 1e15 } }),
     "without sub": () => sign({ claims: { sub: undefined } }),
