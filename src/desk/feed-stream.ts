@@ -5,6 +5,8 @@ import type { Feed, FeedBatch, FollowRequest } from "./feed.ts";
 interface StreamRequest extends Omit<FollowRequest, "idleMs" | "signal"> {
   /** Ends the stream before the client does. */
   readonly until?: AbortSignal;
+  /** Asked before each batch after the first; false ends the stream, with nothing more told. */
+  readonly mayGoOn: () => Promise<boolean>;
 }
 
 /** How often a stream without news says that it is alive, in milliseconds. */
@@ -17,22 +19,27 @@ const reconnectMs = 1000;
  * reading; it reads only as fast as it is read from.
  */
 export function openFeedStream(feed: Pick<Feed, "follow">, request: StreamRequest): Readable {
-  const { until, ...rest } = request;
+  const { until, mayGoOn, ...rest } = request;
   const stop = new AbortController();
   const signal = until === undefined ? stop.signal : AbortSignal.any([stop.signal, until]);
-  const stream = Readable.from(textOf(feed, { ...rest, idleMs: heartbeatMs, signal }), {
+  const stream = Readable.from(textOf(feed, { ...rest, idleMs: heartbeatMs, signal }, mayGoOn), {
     objectMode: false,
   });
   stream.once("close", () => stop.abort());
   return stream;
 }
 
-async function* textOf(feed: Pick<Feed, "follow">, request: FollowRequest): AsyncGenerator<string, void> {
+async function* textOf(
+  feed: Pick<Feed, "follow">,
+  request: FollowRequest,
+  mayGoOn: StreamRequest["mayGoOn"],
+): AsyncGenerator<string, void> {
   let told = request.after;
   // With the first batch, which has the place to begin at: whoever has seen the head of the answer misses nothing from then on.
   let head = `retry: ${reconnectMs}\n`;
   for await (const batch of feed.follow(request)) {
     const { end } = batch;
+    if (head === "" && !(await mayGoOn())) return;
     yield head + formatEvents(batch, told === undefined || isBehind(told, end));
     told = end;
     head = "";

@@ -217,6 +217,12 @@ async function handleStream(
     ownEvents,
     lastEventId,
     now,
+    // Whatever is in the way of an answer is told to the client when it connects again.
+    mayGoOn: () =>
+      authorize(request, route, parts).then(
+        () => true,
+        () => false,
+      ),
   });
   void reply
     .type("text/event-stream; charset=utf-8")

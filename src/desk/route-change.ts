@@ -35,10 +35,10 @@ export const changeRoutes: readonly Route[] = [
     summary: "Follow the change feed as Server-Sent Events",
     query: streamQuery,
     answers: { 200: change },
-    stream: ({ query, caller }, { feed, lastEventId }) => {
+    stream: ({ query, caller }, { feed, lastEventId, mayGoOn }) => {
       const { after } = lastEventId === undefined ? query : parseLastEventId(lastEventId);
       const types = visibleTypes(caller, query.types);
-      return openFeedStream(feed, { after: readSequence(after ?? "now"), types });
+      return openFeedStream(feed, { after: readSequence(after ?? "now"), types, mayGoOn });
     },
   }),
 ];

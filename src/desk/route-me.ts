@@ -166,7 +166,7 @@ const messageRows: readonly Route[] = [
     summary: "Follow one's own tickets as Server-Sent Events",
     query: schema.ownStreamQuery,
     answers: { 200: schema.ownEvent },
-    stream: ({ query, caller: who }, { ownEvents, lastEventId, now }) => {
+    stream: ({ query, caller: who }, { ownEvents, lastEventId, now, mayGoOn }) => {
       const { contact, until } = requireEndUser(who);
       const resume = lastEventId === undefined ? query : parseLastEventId(lastEventId);
       const after = readSequence(resume.after ?? "now");
@@ -174,6 +174,7 @@ const messageRows: readonly Route[] = [
       return openFeedStream(ownEvents.of(contact), {
         after,
         types: undefined,
+        mayGoOn,
         until: AbortSignal.timeout(Math.max(lastsMs, 0)),
       });
     },

@@ -108,6 +108,8 @@ export interface StreamSource {
   readonly ownEvents: OwnEvents;
   /** The header `Last-Event-ID`: where the client was when it lost its connection. */
   readonly lastEventId: string | undefined;
+  /** Whether the caller may still have what is streamed: false when their key or token was revoked, or cannot be looked at. */
+  readonly mayGoOn: () => Promise<boolean>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

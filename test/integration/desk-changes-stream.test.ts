@@ -54,6 +54,16 @@ async function take(stream: EventStream, count: number): Promise<{ id: string; o
 }
 
 describe("the stream of changes", () => {
+  it("tells nothing more when its key was revoked", async () => {
+    const { id, key } = await stand.desk.keys.create("watcher", ["orders:read"]);
+    const stream = await open("", { authorization: `Bearer ${key}` });
+    await write(1);
+    await take(stream, 1);
+    await stand.desk.keys.revoke(id);
+    await write(1);
+    expect(await stream.next()).toBeUndefined();
+  });
+
   it("begins with what happens next, and brings it in order", async () => {
     await write(3);
     const stream = await open();
@@ -164,7 +174,11 @@ describe("following the feed", () => {
       },
     };
     const feed = createFeed({ source: long, onFault: () => undefined });
-    const stream = openFeedStream(feed, { after: { tx: 0, id: 0 }, types: undefined });
+    const stream = openFeedStream(feed, {
+      after: { tx: 0, id: 0 },
+      types: undefined,
+      mayGoOn: async () => true,
+    });
     const chunks = stream.iterator();
     for (let count = 0; count < 3; count += 1) await chunks.next();
     await new Promise((resolve) => setTimeout(resolve, 100));

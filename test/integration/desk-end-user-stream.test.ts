@@ -146,6 +146,19 @@ describe("/v1/me/stream", () => {
     expect(await erased.next()).toBeUndefined();
   });
 
+  it("tells nothing more when its token was revoked", async () => {
+    const ella = await newEndUser(stand, "Ella");
+    const made = await agent("POST", "/v1/client-tokens", { contact_id: ella.id });
+    const { id, token } = z.object({ id: z.string(), token: z.string() }).parse(made.json);
+    const ticket = await open(ella, "Hello");
+    const streams = [await follow({ ...ella, token }), await follow(ella)] as const;
+    await agent("DELETE", `/v1/client-tokens/${id}`);
+    await agent("POST", `/v1/tickets/${ticket}/messages`, { text: "for the other" });
+    expect(await streams[0].next()).toBeUndefined();
+    expect((await nextOf(streams[1])).object).toMatchObject({ text: "for the other" });
+    streams[1].close();
+  });
+
   it("tells all who follow of the same", async () => {
     const id = await open(ada, "Shared");
     const streams = await Promise.all(Array.from({ length: 20 }, () => follow(ada)));
