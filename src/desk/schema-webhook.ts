@@ -29,7 +29,7 @@ export const webhook = z.strictObject({
 export const webhookWithSecret = webhook.extend({ secret: z.string() });
 
 const url = z
-  .url({ protocol: /^https?$/, abort: true })
+  .url({ protocol: /^https?$/, abort: true, error: "must be an address that begins with https://" })
   .max(2000)
   .refine((text) => {
     const { username, password, hash } = new URL(text);

@@ -46,7 +46,7 @@ export function createWebhookAddresses(
       const host = hostOf(url);
       if (isAllowed(host)) return;
       if (url.protocol !== "https:") refuse("must be https");
-      const isLocalName = host === "localhost" || /\.(localhost|local|internal)\.?$/.test(host);
+      const isLocalName = host === "localhost" || /\.(localhost|local|internal)$/.test(host);
       if (isLocalName || (isIP(host) !== 0 && !isPublic(host))) refuse("leads into a private network");
     },
     lookup: (host, options, done) => {
@@ -64,9 +64,9 @@ export function createWebhookAddresses(
   };
 }
 
-/** The host of a URL without the brackets of IPv6. */
+/** The host of a URL without the brackets of IPv6 and the dot that a name may end with. */
 export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, "").toLowerCase();
+  return url.hostname.replaceAll(/^\[|\]$|\.$/g, "").toLowerCase();
 }
 
 function refuse(message: string): never {

@@ -8,7 +8,7 @@ import { AppError } from "../errors.ts";
 /** What came back of a call. Without a status there was no answer. */
 export interface WebhookAnswer {
   readonly status: number | null;
-  /** Why there was none, in a word: `timeout`, `refused_address` or the system's code. */
+  /** Why there was none, in a word: `timeout`, `refused_address`, `no_answer` or the system's code. */
   readonly error: string | null;
   /** As the header had it. */
   readonly retryAfter: string | undefined;
@@ -74,12 +74,22 @@ export function createWebhookCaller({ addresses, timeLimitMs = 15_000 }: CallerO
   };
 }
 
+/** The receiver ended the exchange without an answer: it closed, or wanted to speak another protocol (101). */
+class NoAnswer extends Error {
+  readonly code = "no_answer";
+}
+
 /** The head of the answer. A kept connection that the receiver was just closing says nothing about the receiver: a new one is made. */
 async function responseTo(begin: () => ClientRequest, body: Buffer): Promise<IncomingMessage> {
   const attempt = async (mayBeStale: boolean): Promise<IncomingMessage> => {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const request = begin();
-    request.on("response", resolve).on("error", reject).end(body);
+    request
+      .on("response", resolve)
+      .on("error", reject)
+      // Comes after either of these; alone, it is all that is ever heard.
+      .on("close", () => reject(new NoAnswer("there was no answer")))
+      .end(body);
     try {
       return await promise;
     } catch (error) {

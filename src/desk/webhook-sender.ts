@@ -129,7 +129,11 @@ function tell(
   { logger }: SenderOptions,
 ): void {
   if (result === "delivered" || delivery.reason === "test") return;
-  const facts = { webhook: formatObjectId("webhook", webhook.id), event: delivery.event, status, error };
+  const facts = {
+    webhook: formatObjectId("webhook", webhook.id),
+    event: delivery.event,
+    ...(status === null ? { reason: error } : { status }),
+  };
   if (disabled_reason !== undefined)
     logger.error(facts, "a webhook was switched off: its receiver answered 410");
   else if (result === "failed") logger.error(facts, "a webhook's delivery was given up after 72 hours");

@@ -125,6 +125,14 @@ describe("a webhook whose receiver fails", () => {
       ],
       ["broken", () => (response) => void response.destroy(), { status: null, error: "ECONNRESET" }],
       [
+        "another protocol",
+        () => (response) =>
+          void response.socket?.end(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+          ),
+        { status: null, error: "no_answer" },
+      ],
+      [
         "long",
         () => (response) => void response.writeHead(400).end("x".repeat(100_000)),
         { status: 400, answer: "x".repeat(4096) },
@@ -136,6 +144,8 @@ describe("a webhook whose receiver fails", () => {
       const [newest] = await own.deliveries(id, ([one]) => expect(one).toMatchObject({ log: [entry] }));
       expect([what, newest?.state]).toEqual([what, "pending"]);
     }
+    // The first of them was said in the log, with its reason.
+    expect(own.log.lines()).toContainEqual(expect.objectContaining({ webhook: id, reason: "timeout" }));
     expect(elsewhere.received).toEqual([]);
     await elsewhere.close();
   });
