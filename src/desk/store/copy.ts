@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import type { Pool } from "pg";
-import { to as copyTo } from "pg-copy-streams";
+import { CopyRows } from "./copy-rows.ts";
 import { toStoreError } from "./fault.ts";
 
 /**
@@ -13,7 +13,7 @@ export async function openCopy(pool: Pool, select: string): Promise<Readable> {
   const client = await pool.connect().catch((error: unknown) => {
     throw toStoreError(error);
   });
-  const stream = client.query(copyTo(`copy (${select}) to stdout (format csv)`));
+  const stream = client.query(new CopyRows(`copy (${select}) to stdout (format csv)`));
   let whole = false;
   stream.once("end", () => (whole = true));
   // A connection in the middle of a copy is of no use to anybody else.
