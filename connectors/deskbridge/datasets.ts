@@ -28,6 +28,7 @@ const pageHeaders = z.object({
   "deskbridge-has-more": z.enum(["true", "false"]),
   "deskbridge-as-of": z.iso.datetime().optional(),
   "deskbridge-fraction": z.coerce.number<string>().min(0).max(1).optional(),
+  "deskbridge-preparing": z.coerce.number<string>().min(0).max(1).optional(),
 });
 
 type Query = Readonly<Record<string, string | undefined>>;
@@ -90,14 +91,20 @@ async function openPage(
   }
   const { data } = head;
   const kind = data["deskbridge-part"];
+  const {
+    "deskbridge-as-of": asOf,
+    "deskbridge-fraction": fraction,
+    "deskbridge-preparing": preparing,
+  } = data;
   const keys = dataset.columns.filter(({ name }) => dataset.key.includes(name));
   return {
     more: data["deskbridge-has-more"] === "true",
     page: {
       changes: changesOf(answer, kind, kind === "delete" ? keys : columns),
       watermark: data["deskbridge-next-cursor"],
-      ...(data["deskbridge-as-of"] === undefined ? {} : { asOf: data["deskbridge-as-of"] }),
-      ...(data["deskbridge-fraction"] === undefined ? {} : { fraction: data["deskbridge-fraction"] }),
+      ...(asOf === undefined ? {} : { asOf }),
+      ...(fraction === undefined ? {} : { fraction }),
+      ...(preparing === undefined ? {} : { preparing }),
     },
   };
 }

@@ -10,6 +10,8 @@ export interface DatasetStep {
   readonly rows: number;
   /** Between 0 and 1; undefined where the source cannot tell. */
   readonly fraction?: number | undefined;
+  /** Between 0 and 1, while the source has still to work out what the rows are: how much of that is done. */
+  readonly preparing?: number | undefined;
 }
 
 /** Shows an export as it comes on, a line a dataset, one after the other. */
@@ -42,6 +44,10 @@ export function createExportProgress(
     show: (step) => {
       if (shown?.dataset !== step.dataset) shown = begin(step.dataset);
       const { progress, startedAt } = shown;
+      if (step.preparing !== undefined) {
+        progress.show({ fraction: step.preparing, text: "the desk adds its figures up" });
+        return;
+      }
       progress.show({ fraction: step.fraction, text: stepText(step, now() - startedAt) });
     },
     end: () => {

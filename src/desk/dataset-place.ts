@@ -97,8 +97,8 @@ const daysParts = z
   .tuple([z.literal("d"), day, day, z.string().max(500)])
   .transform(([, from, until, key]): DatasetPlace => ({ kind: "days", from, until, key }));
 const figuresParts = z
-  .tuple([z.literal("f"), state])
-  .transform(([, since]): DatasetPlace => ({ kind: "figures", since }));
+  .tuple([z.literal("f"), state.nullable()])
+  .transform(([, since]): DatasetPlace => ({ kind: "figures", since: since ?? undefined }));
 const figuresReadParts = z
   .tuple([z.literal("f"), state.nullable(), state, number, number, z.int().min(-1), z.string().max(500)])
   .transform(([, since, until, asOf, phase, code, key]): DatasetPlace => ({

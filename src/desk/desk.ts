@@ -42,6 +42,8 @@ interface DeskOptions {
   readonly attachments?: AttachmentOptions;
   /** How much each caller may ask in this process; `usualLimits` unless told. */
   readonly limits?: RequestLimits;
+  /** How long a page of `metrics_daily` may take part in adding up what nobody has yet, in milliseconds; 5,000 unless told. After that it is empty. */
+  readonly datasetFoldMs?: number;
 }
 
 /** The built-in support desk. */
@@ -73,11 +75,12 @@ const foldBatch = 5000;
 
 /** Opens the desk on its own schema of the database, brought up to date first; the caller closes it. */
 export async function openDesk(options: DeskOptions): Promise<SupportDesk> {
-  const { databaseUrl, logger, now, bootstrapKey, maxConnections = 8 } = options;
+  const { databaseUrl, logger, now, bootstrapKey, maxConnections = 8, datasetFoldMs } = options;
   const database = await openDeskStore({
     databaseUrl,
     maxConnections,
     onError: (error) => logger.warn({ err: error }, "a database connection of the desk was lost"),
+    ...(datasetFoldMs === undefined ? {} : { datasetFoldMs }),
   });
   const addresses = createWebhookAddresses(options.webhookAllowHosts ?? []);
   let sending: WebhookSending | undefined;

@@ -8,12 +8,13 @@ import type { BucketReport } from "./metric-report.ts";
 import { reportMetrics } from "./metric-report.ts";
 import type { MetricDay } from "./store/metrics-read.ts";
 
-/** One group from a day on: its open tickets before that, and what there is of its days. */
+/** A stretch of one group's days: its open tickets before that, and what there is of the days. */
 export interface GroupDays {
   /** See `groupingCode`. */
   readonly code: number;
   readonly key: string;
   readonly firstDay: number;
+  readonly lastDay: number;
   readonly openBefore: number;
   readonly days: readonly MetricDay[];
 }
@@ -22,7 +23,6 @@ export interface GroupDays {
 export interface DayPart {
   readonly part: "upsert" | "delete";
   readonly columns: readonly Column[];
-  readonly lastDay: number;
 }
 
 const metrics = new Set(metricNames);
@@ -34,14 +34,12 @@ export function dayColumns(part: DayPart["part"], names: readonly string[]): rea
   return names.flatMap((name) => allColumns.find((column) => column.name === name) ?? []);
 }
 
-/** The days of a group as CSV: the same figures as in an answer of the metrics with buckets of a UTC day. */
+/** A stretch of days as CSV: the same figures as in an answer of the metrics with buckets of a UTC day. */
 export function formatDays(
-  { code, key, firstDay, openBefore, days }: GroupDays,
-  { part, columns, lastDay }: DayPart,
+  { code, key, firstDay, lastDay, openBefore, days }: GroupDays,
+  { part, columns }: DayPart,
 ): string {
-  const count = lastDay - firstDay + 1;
-  if (count <= 0) return "";
-  const edges = Array.from({ length: count + 1 }, (_, index) => (firstDay + index) * daySeconds);
+  const edges = Array.from({ length: lastDay - firstDay + 2 }, (_, index) => (firstDay + index) * daySeconds);
   const figures = { days, openBefore: new Map([[key, openBefore]]), unfolded: [] };
   const [report] = reportMetrics(figures, edges, metrics, key);
   const group = { group_by: code === 0 ? "all" : groupings[code - 1], group_key: key };

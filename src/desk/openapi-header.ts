@@ -63,6 +63,11 @@ export const answerHeaders: Readonly<Record<string, JsonSchema>> = {
     description: "How far a read of everything has come, from 0 to 1.",
     schema: { type: "number", minimum: 0, maximum: 1 },
   },
+  Preparing: {
+    description:
+      "How much is done, from 0 to 1, of what has to be added up before there are rows. Such a page has none; the next one is asked for at once.",
+    schema: { type: "number", minimum: 0, maximum: 1 },
+  },
   Location: { description: "Where the object is now.", schema: { type: "string", format: "uri-reference" } },
   Authenticate: { description: "How to authenticate.", schema: text, example: "Bearer" },
 };

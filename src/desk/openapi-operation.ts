@@ -174,6 +174,7 @@ const rowsAnswer: JsonSchema = {
     "Deskbridge-Has-More": headerReference("HasMore"),
     "Deskbridge-As-Of": headerReference("AsOf"),
     "Deskbridge-Fraction": headerReference("Fraction"),
+    "Deskbridge-Preparing": headerReference("Preparing"),
   },
   content: { "text/csv": { schema: { type: "string" } } },
 };

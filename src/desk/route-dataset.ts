@@ -25,6 +25,7 @@ async function readPage(
       "deskbridge-has-more": String(page.more),
       ...(page.asOf === undefined ? {} : { "deskbridge-as-of": new Date(page.asOf).toISOString() }),
       ...(page.fraction === undefined ? {} : { "deskbridge-fraction": page.fraction.toFixed(4) }),
+      ...(page.preparing === undefined ? {} : { "deskbridge-preparing": page.preparing.toFixed(4) }),
     },
   };
 }

@@ -15,6 +15,8 @@ export interface ExportProgress {
   readonly seconds: number;
   /** Between 0 and 1; undefined where the source cannot tell. */
   readonly fraction: number | undefined;
+  /** Between 0 and 1, while the source has still to work out what the rows are: how much of that is done. */
+  readonly preparing?: number | undefined;
 }
 
 /** One table of one run: what is needed to carry it out, and what came of it so far. */
@@ -31,6 +33,8 @@ export interface TableRun {
   readonly counts: TableCounts;
   /** The place of the last commit of this run, for warehouses that keep none. */
   committed?: string;
+  /** When it was last put into the log that the source has no rows yet, in milliseconds since the epoch. */
+  waitLoggedAt?: number;
 }
 
 /** What a run has done to a table. Only grows; rows count again when they come again after a fault. */

@@ -115,6 +115,7 @@ async function stream(run: TableRun, one: Try): Promise<void> {
   let stagedSince = engine.now();
   let last: DatasetPage | undefined;
   for await (const page of pagesOf(run, one)) {
+    if (page.preparing !== undefined) tellWait(run, page.preparing);
     staged += await writePage(run, one, page, transform);
     last = page;
     engine.crashPoint("export.read");
@@ -131,6 +132,19 @@ async function stream(run: TableRun, one: Try): Promise<void> {
   if (staged === 0 && drop === undefined && watermark === (run.committed ?? one.plan.held)) {
     await record(run, watermark, "done");
   } else await commit(run, one, { watermark, ...drop }, "done");
+}
+
+const waitLoggedEveryMs = 60_000;
+
+/** Says now and then in the log what a run waits for that seems to do nothing. */
+function tellWait(run: TableRun, preparing: number): void {
+  const { engine, export: config, table } = run;
+  if (engine.now() - (run.waitLoggedAt ?? -Infinity) < waitLoggedEveryMs) return;
+  run.waitLoggedAt = engine.now();
+  engine.logger.info(
+    { export: config.name, table: table.table.name, from: config.from, preparing },
+    "export waits for its source, which is still working out what the rows are",
+  );
 }
 
 /** What is lost by a crash is read again: with a minute at most, commits cost next to nothing and a slow desk is not asked for much twice. */
@@ -204,9 +218,13 @@ async function writeAll(writer: SinkWriter, changes: readonly RowChange[]): Prom
   for (const change of changes) await writer.write(change);
 }
 
-function report({ table: { table }, counts, onProgress }: TableRun, { fraction }: DatasetPage): void {
+function report(
+  { table: { table }, counts, onProgress }: TableRun,
+  { fraction, preparing }: DatasetPage,
+): void {
   const seconds = (performance.now() - counts.startedAt) / 1000;
-  onProgress({ table: table.name, dataset: table.dataset, rows: counts.rowsRead, seconds, fraction });
+  const { name, dataset } = table;
+  onProgress({ table: name, dataset, rows: counts.rowsRead, seconds, fraction, preparing });
 }
 
 async function commit(

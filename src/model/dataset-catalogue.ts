@@ -224,7 +224,8 @@ export const datasetCatalogue: { readonly [N in DatasetName]: Dataset & { readon
   },
   metrics_daily: {
     name: "metrics_daily",
-    description: "A row a day and group in which anything is other than zero: the support metrics.",
+    description:
+      "A row a day and group in which anything is other than zero: the support metrics. What happens late to an old ticket is in the backlog of all days since; those rows come again, and no others.",
     columns: metricsDailyColumns,
     key: ["day", "group_by", "group_key"],
     day: "day",

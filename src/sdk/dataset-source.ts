@@ -32,6 +32,8 @@ export interface DatasetPage {
   readonly asOf?: string;
   /** Between 0 and 1: how far the read has come, where the source can tell. */
   readonly fraction?: number;
+  /** Between 0 and 1, of a page without rows: how much is done of what the source has to work out before it can give any. The next page takes it further. */
+  readonly preparing?: number;
 }
 
 /**

@@ -113,6 +113,30 @@ describe("a year in one commit", () => {
   });
 });
 
+describe("a month whose rows all change", () => {
+  it.each([
+    { connector: parquet, name: "parquet" },
+    { connector: csv, name: "csv" },
+    { connector: jsonl, name: "jsonl" },
+  ])("is put together anew by $name within its memory", async ({ connector }) => {
+    const sink = openFileSink(connector, { path: root });
+    const { signal } = new AbortController();
+    const month = all.filter((index) => index % days < 30);
+    for (const run of [1, 2]) {
+      const writer = await sink.open({ table, export: "nightly", run, onSchemaChange: "fail", signal });
+      await write(writer, run === 1 ? month : month.filter((index) => index % 2 === 0), run);
+      const receipt = await writer.commit({ watermark: String(run) });
+      await writer.close();
+      expect(receipt.inserted + receipt.updated).toBe(run === 1 ? month.length : month.length / 2);
+    }
+    const orders: unknown[] = [];
+    for await (const batch of sink.read?.({ table, export: "nightly", signal }) ?? [])
+      orders.push(...batch.rows().map(({ order }) => order));
+    expect(orders).toHaveLength(month.length);
+    expect(orders.filter((order) => order === 2)).toHaveLength(month.length / 2);
+  });
+});
+
 describe("a row of megabytes", () => {
   it.each([
     { connector: parquet, name: "parquet", most: 16 },

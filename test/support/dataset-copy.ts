@@ -12,6 +12,8 @@ export type Table = Map<string, Row>;
 export interface DatasetCopy {
   readonly dataset: DeskDataset;
   readonly table: Table;
+  /** Keys of rows that pages brought, and of deletions that took something away, since it was last cleared. */
+  readonly sent: Set<string>;
   /** Reads to the end of what there is; returns the number of pages. */
   readonly catchUp: (limit?: number) => Promise<number>;
   /** Reads one page; returns whether there is more. */
@@ -20,16 +22,18 @@ export interface DatasetCopy {
 
 export function createDatasetCopy(stand: Pick<DeskStand, "send">, dataset: DeskDataset): DatasetCopy {
   const table: Table = new Map();
+  const sent = new Set<string>();
   let after: string | undefined;
   const step = async (limit: number): Promise<boolean> => {
     const page = await readPage(stand, dataset, after === undefined ? { limit } : { after, limit });
-    apply(table, dataset, page);
+    for (const name of apply(table, dataset, page)) sent.add(name);
     after = page.next;
     return page.more;
   };
   return {
     dataset,
     table,
+    sent,
     step,
     catchUp: async (limit = 50_000) => {
       let pages = 1;
@@ -60,14 +64,18 @@ export async function readWhole(
   return table;
 }
 
-interface ReadPage {
+/** A page as the desk answered it. */
+export interface ReadPage {
   readonly part: string;
   readonly csv: string;
   readonly next: string;
   readonly more: boolean;
+  /** As the header has it. */
+  readonly preparing: string | undefined;
 }
 
-async function readPage(
+/** Reads one page; throws where the answer is none. */
+export async function readPage(
   stand: Pick<DeskStand, "send">,
   dataset: DeskDataset,
   query: Readonly<Record<string, string | number>>,
@@ -83,16 +91,25 @@ async function readPage(
     csv: text,
     next: headers["deskbridge-next-cursor"] ?? "",
     more: headers["deskbridge-has-more"] === "true",
+    preparing: headers["deskbridge-preparing"],
   };
 }
 
-function apply(table: Table, dataset: DeskDataset, { part, csv }: ReadPage): void {
+/** Puts a page into a table. Returns the keys of its rows, and of its deletions those that took something away. */
+function apply(
+  table: Table,
+  dataset: DeskDataset,
+  { part, csv }: Pick<ReadPage, "part" | "csv">,
+): readonly string[] {
+  const names: string[] = [];
   const { columns, key } = datasetCatalogue[dataset];
   const isDelete = part === "delete";
   const those = isDelete ? columns.filter(({ name }) => key.includes(name)) : columns;
   for (const row of parseCsv(those, Buffer.from(csv))) {
     const name = JSON.stringify(key.map((column) => row[column]));
+    if (!isDelete || table.has(name)) names.push(name);
     if (isDelete) table.delete(name);
     else table.set(name, row);
   }
+  return names;
 }

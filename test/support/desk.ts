@@ -59,6 +59,7 @@ interface StandOptions {
   readonly endUsers?: EndUserOptions;
   /** In a folder of the test's own unless told. */
   readonly attachments?: Partial<AttachmentOptions>;
+  readonly datasetFoldMs?: number;
   readonly limits?: RequestLimits;
   /** The way to the database, such as through a proxy; straight there unless told. */
   readonly route?: (databaseUrl: string) => Promise<string>;
@@ -85,6 +86,7 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
     },
     ...(options.endUsers === undefined ? {} : { endUsers: options.endUsers }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.datasetFoldMs === undefined ? {} : { datasetFoldMs: options.datasetFoldMs }),
   });
   const server = createHttpServer({ logger, maxBodyBytes });
   await server.register(desk.plugin);

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import { pino } from "pino";
 import type { Config, ExportConfig } from "../../src/config/config.ts";
 import type { Flow } from "../../src/flows/flow.ts";
@@ -39,6 +40,7 @@ export function testEngine(parts: {
   readonly ledger?: Partial<Ledger>;
   readonly queue?: Partial<Queue>;
   readonly now?: () => number;
+  readonly logger?: Logger;
 }): Engine & { readonly rings: RingCall[] } {
   const flows = parts.flows ?? [flowOf()];
   const rings: RingCall[] = [];
@@ -71,7 +73,7 @@ export function testEngine(parts: {
     queue,
     budget,
     metrics: createMetrics(),
-    logger: pino({ level: "silent" }),
+    logger: parts.logger ?? pino({ level: "silent" }),
     setup: () => ({ config, connections, flows: new Map(flows.map((flow) => [flow.name, flow])) }),
     now: parts.now ?? Date.now,
     random: () => 0.5,

@@ -1,3 +1,4 @@
+import type { Logger } from "pino";
 import type { ExportConfig } from "../../src/config/config.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { runExport } from "../../src/export/exporter.ts";
@@ -35,6 +36,7 @@ interface StandParts {
   readonly source: DatasetSource;
   readonly sink: Sink;
   readonly now?: () => number;
+  readonly logger?: Logger;
 }
 
 export interface ExportStand {
@@ -43,11 +45,12 @@ export interface ExportStand {
 }
 
 /** An engine with one desk and one warehouse, and a way to run its first export by hand, without pauses between tries. */
-export function exportStand({ exports, ledger, source, sink, now }: StandParts): ExportStand {
+export function exportStand({ exports, ledger, source, sink, now, logger }: StandParts): ExportStand {
   const engine = testEngine({
     exports,
     ledger,
     ...(now === undefined ? {} : { now }),
+    ...(logger === undefined ? {} : { logger }),
     connections: { desk: { datasets: source }, lake: { sink }, other: { sink } },
   });
   return {

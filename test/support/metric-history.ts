@@ -99,7 +99,7 @@ export async function openHistory(databaseUrl: string, start: number): Promise<H
     },
     wipe: async () => {
       await client.query(
-        "truncate ticket, ticket_tag, ticket_order, message, change, ticket_metric, ticket_csat, metric_folded, metric_day, metric_flow",
+        "truncate ticket, ticket_tag, ticket_order, message, change, ticket_metric, ticket_csat, metric_folded, metric_day, metric_flow, metric_gain",
       );
       await client.end();
     },

@@ -19,6 +19,8 @@ export interface PageFacts {
   /** In milliseconds since the epoch. */
   readonly asOf: number | undefined;
   readonly fraction: number | undefined;
+  /** Between 0 and 1, of a page without rows: how much of what the desk has to work out is done. Undefined once it can give rows. */
+  readonly preparing?: number;
 }
 
 /** A page whose rows have not been read yet. */

@@ -21,12 +21,18 @@ export interface DatasetStore {
   readonly close: () => void;
 }
 
-/** `rowPool` is for the rows alone; see `openCopy`. */
-export function createDatasetStore(pool: Pool, rowPool: Pool): DatasetStore {
+export interface DatasetStoreOptions {
+  /** For rows alone; see `openCopy`. */
+  readonly rowPool: Pool;
+  /** How long a page may take part in adding up figures by day that nobody has yet, in milliseconds. */
+  readonly foldMs: number;
+}
+
+export function createDatasetStore(pool: Pool, options: DatasetStoreOptions): DatasetStore {
   const running = new Set<Readable>();
   return {
     read: async (request) => {
-      const page = await readPage(pool, rowPool, request);
+      const page = await readPage(pool, options, request);
       const { rows } = page;
       if (rows !== undefined) {
         running.add(rows);
@@ -42,11 +48,15 @@ export function createDatasetStore(pool: Pool, rowPool: Pool): DatasetStore {
   };
 }
 
-async function readPage(pool: Pool, rowPool: Pool, request: DatasetRequest): Promise<DatasetPage> {
+async function readPage(
+  pool: Pool,
+  { rowPool, foldMs }: DatasetStoreOptions,
+  request: DatasetRequest,
+): Promise<DatasetPage> {
   const { dataset, place } = request;
   if (dataset === "metrics_daily") {
     if (place?.kind === "all" || place?.kind === "changes") throw foreignPlace(place);
-    return readFigures(pool, { ...request, place });
+    return readFigures(pool, { ...request, place }, foldMs);
   }
   if (place?.kind === "figures") throw foreignPlace(place);
   const { select, ...page } = await planTablePage(pool, { ...request, dataset, place });

@@ -21,8 +21,10 @@ export interface FactsRow {
   readonly folded: string | null;
 }
 
+const lockNumber = "hashtextextended('deskbridge metrics', 0)";
+
 /** Only one process folds at a time; the others find nothing to do. */
-const lockText = "select pg_try_advisory_xact_lock(hashtextextended('deskbridge metrics', 0)) as mine";
+const lockText = `select pg_try_advisory_xact_lock(${lockNumber}) as mine`;
 
 // Not beyond the oldest transaction that is still running: what it writes would be left out.
 const touchedText = `
@@ -93,19 +95,42 @@ async function foldBatch(pool: Pool, batch: number): Promise<{ tickets: number; 
 async function foldIn(client: PoolClient, batch: number): Promise<{ tickets: number; more: boolean }> {
   const lock = await client.query<{ mine: boolean }>(lockText);
   if (lock.rows[0]?.mine !== true) return { tickets: 0, more: false };
-  const position = await client.query<FoldPosition & { readonly batch: number }>(
-    "select tx, id, batch + 1 as batch from metric_fold",
-  );
-  const { tx, id, batch: number } = position.rows[0] ?? { tx: 0, id: 0, batch: 1 };
+  const position = await client.query<
+    FoldPosition & { readonly number: number; readonly keepsGains: boolean }
+  >(`select tx, id, batch + 1 as number, gains_from is not null as "keepsGains" from metric_fold`);
+  const { tx, id, number, keepsGains } = position.rows[0] ?? { tx: 0, id: 0, number: 1, keepsGains: false };
   const { rows: touched } = await client.query<TouchedRow>(touchedText, [tx, id, batch]);
   const last = touched.at(-1);
   if (last === undefined) return { tickets: 0, more: false };
   const tickets = [...new Set(touched.flatMap(({ ticket }) => ticket ?? []))];
   const { rows } = await client.query<FactsRow>(factsText, [tickets]);
   await keepFacts(client, rows);
-  await storeChanges(client, changesOf(rows), number);
+  await storeChanges(client, changesOf(rows), { number, keepsGains });
   await client.query("update metric_fold set tx = $1, id = $2, batch = $3", [last.tx, last.id, number]);
+  if (keepsGains && number % foldsBetweenPrunes === 0) await client.query(pruneText, [gainDays, mostPruned]);
   return { tickets: rows.length, more: touched.length === batch };
+}
+
+/** Who reads the figures by day at least that often is told only of what changed. */
+const gainDays = 35;
+const foldsBetweenPrunes = 100;
+const mostPruned = 100_000;
+
+const pruneText = `
+with gone as (
+  delete from metric_gain where (batch, grouping, day, key) in (
+    select batch, grouping, day, key from metric_gain order by batch limit $2
+  ) and folded_at < now() - $1 * interval '1 day' returning batch
+)
+update metric_fold set gains_from = greatest(gains_from, (select max(batch) from gone))`;
+
+const keepGainsText = `
+with mine as materialized (select pg_advisory_xact_lock(${lockNumber}))
+update metric_fold set gains_from = batch from mine where gains_from is null`;
+
+/** From the next fold on it is put down which days have another backlog by it. */
+export async function keepGains(pool: Pool): Promise<void> {
+  await guarded(() => pool.query(keepGainsText));
 }
 
 /** What has to be done to the sums so that they hold the present facts. */

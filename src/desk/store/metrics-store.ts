@@ -44,13 +44,25 @@ from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[]) as w(group
 where flow <> 0 group by 1, 2, 3
 on conflict (grouping, block, key) do update set flow = metric_flow.flow + excluded.flow`;
 
+const gainText = `
+insert into metric_gain (batch, grouping, day, key, gain)
+select $5, * from unnest($1::smallint[], $2::integer[], $3::text[], $4::integer[]) as w(grouping, day, key, gain)
+where gain <> 0`;
+
 const daysAtOnce = 500;
 
-/** Adds changes to the sums, as the fold of this number. The caller sees to it that nobody else does so at the same time. */
+/** The fold that changes are part of. */
+export interface Fold {
+  readonly number: number;
+  /** Whether it is put down which days have another backlog by it. */
+  readonly keepsGains: boolean;
+}
+
+/** Adds changes to the sums. The caller sees to it that nobody else does so at the same time. */
 export async function storeChanges(
   client: PoolClient,
   changes: readonly GroupChange[],
-  number: number,
+  { number, keepsGains }: Fold,
 ): Promise<void> {
   for (let start = 0; start < changes.length; start += daysAtOnce) {
     const some = changes.slice(start, start + daysAtOnce);
@@ -68,6 +80,7 @@ export async function storeChanges(
     ]);
     const gains = after.map(({ flow }, index) => flow - (before[index]?.flow ?? 0));
     await client.query(flowText, [...places, gains]);
+    if (keepsGains) await client.query(gainText, [...places, gains, number]);
   }
 }
 

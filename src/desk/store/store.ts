@@ -58,6 +58,8 @@ interface DeskStoreOptions {
   readonly databaseUrl: string;
   readonly maxConnections: number;
   readonly onError: (error: Error) => void;
+  /** See `DeskOptions`. */
+  readonly datasetFoldMs?: number;
 }
 
 const schema = "deskbridge_desk";
@@ -77,9 +79,12 @@ const settings = [
 /** Reads of whole datasets at a time; more of them wait. */
 const rowConnections = 4;
 
+/** Short enough for whoever waits to be told now and then how far it is. */
+const usualFoldMs = 5000;
+
 /** Opens the store and brings its schema up to date; the caller closes it. */
 export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStore> {
-  const { databaseUrl, onError, maxConnections } = options;
+  const { databaseUrl, onError, maxConnections, datasetFoldMs = usualFoldMs } = options;
   const common = { options: settings.map((setting) => `-c ${setting}`).join(" "), onError };
   const pool = openPool(databaseUrl, { ...common, max: maxConnections, applicationName: "deskbridge-desk" });
   // Apart from the others: whoever reads many rows slowly keeps nobody from their ticket.
@@ -89,7 +94,7 @@ export async function openDeskStore(options: DeskStoreOptions): Promise<DeskStor
     applicationName: "deskbridge-desk-rows",
     statementTimeoutMs: 0,
   });
-  const datasets = createDatasetStore(pool, rowPool);
+  const datasets = createDatasetStore(pool, { rowPool, foldMs: datasetFoldMs });
   const close = async (): Promise<void> => {
     datasets.close();
     await Promise.all([pool.end(), rowPool.end()]);

@@ -19,6 +19,8 @@ interface DuckdbRequest {
   readonly folder: string;
   /** Statements under way are broken off when it is aborted. */
   readonly signal: AbortSignal;
+  /** As many threads at most; `duckdbThreads` when absent. */
+  readonly threads?: number | undefined;
 }
 
 /** With the process around it and what the library takes besides, a worker stays under 400 MB with this. */
@@ -32,9 +34,9 @@ export function duckdbThreads(): number {
 }
 
 /** The same for all that are open in a process: a database file that is open twice has to be open in the same way. */
-function settings(): Record<string, string> {
+function settings(threads = duckdbThreads()): Record<string, string> {
   return {
-    threads: String(duckdbThreads()),
+    threads: String(threads),
     memory_limit: `${memoryMegabytes}MB`,
     // What is freed is given back at once rather than kept for later.
     allocator_flush_threshold: "8MB",
@@ -45,11 +47,11 @@ function settings(): Record<string, string> {
 }
 
 /** Opens an empty database in a folder, which is made. Loads DuckDB, which is large, so it is opened only where there is something to do. */
-export async function openDuckdb({ folder, signal }: DuckdbRequest): Promise<Duckdb> {
+export async function openDuckdb({ folder, signal, threads }: DuckdbRequest): Promise<Duckdb> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   await mkdir(folder, { recursive: true });
   const opened = await guarded(folder, signal, async () => {
-    const options = { ...settings(), temp_directory: join(folder, "overflow") };
+    const options = { ...settings(threads), temp_directory: join(folder, "overflow") };
     const instance = await Instance.create(join(folder, stagedName), options);
     const connection = await instance.connect();
     // Rows stay there for minutes only: packing them would cost more than it saves.

@@ -23,6 +23,8 @@ export interface FileFormat {
   readonly extension: string;
   /** The longest row that is taken, in bytes of CSV: one that can be read again within an export's memory. */
   readonly mostRowBytes: number;
+  /** How many threads may work at a time, where each takes much memory. */
+  readonly threads?: number;
   /** A query of files by their paths, with the path in `_file`. Columns are typed, or text that can be cast. */
   readonly scan: (paths: readonly string[], columns: readonly FileColumn[]) => string;
   /** The same without knowing the columns. */
@@ -126,6 +128,8 @@ const jsonl: FileFormat = {
   name: "jsonl",
   extension: "jsonl.gz",
   mostRowBytes: textRowBytes,
+  // A thread that reads has a buffer of four times the longest line that is taken.
+  threads: 1,
   scan: (paths, columns) => {
     const types = columns.map(
       ({ name, type, holds }) => `${literal(name)}: ${literal(holds === "json" ? "JSON" : type)}`,

@@ -67,7 +67,7 @@ async function openTable(
   const manifest = withoutMissing(options, files, begun, listed);
   requireNoOthers(files, begun, listed, format.extension);
   const workFolder = join(files.workFolder, `${request.run}-${randomUUID()}`);
-  const database = createLazyDuckdb({ folder: workFolder, signal });
+  const database = createLazyDuckdb({ folder: workFolder, signal, threads: format.threads });
   try {
     const changed = changedFiles(manifest, listed);
     const total = manifest.files.length;

@@ -34,8 +34,8 @@ export async function* readTable(options: FileSinkOptions, request: ReadRequest)
     const listed = await files.list();
     const paths = pathsOf(manifest, request).filter((path) => listed.has(path));
     if (paths.length === 0) return;
-    db = await openDuckdb({ folder, signal: request.signal });
     const format = fileFormats[options.format];
+    db = await openDuckdb({ folder, signal: request.signal, threads: format.threads });
     for (let from = 0; from < paths.length; from += filesAtATime) {
       yield* readFiles({
         db,
