@@ -102,7 +102,7 @@ describe("a configuration that is right", () => {
         schedule: { cron: "15 2 * * *", timezone: "UTC" },
         onSchemaChange: "evolve",
         lagMs: undefined,
-        chunkRows: 100_000,
+        chunkRows: undefined,
       },
     ]);
     expect(
