@@ -7,6 +7,8 @@ import { isDiskFull } from "./disk-fault.ts";
 
 /** A DuckDB of this process, with its times in UTC. Faults are `AppError`s that tell nothing of what is in the rows. */
 export interface Duckdb {
+  /** How many threads it works with at most. */
+  readonly threads: number;
   readonly run: (sql: string) => Promise<void>;
   readonly rows: (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Rows as they come, some at a time. */
@@ -60,7 +62,7 @@ export async function openDuckdb({ folder, signal, threads }: DuckdbRequest): Pr
     );
     return { instance, connection };
   });
-  return createDuckdb(opened, folder, signal);
+  return createDuckdb({ ...opened, threads: threads ?? duckdbThreads() }, folder, signal);
 }
 
 /** What the database of `openDuckdb` is called in its folder. */
@@ -80,7 +82,7 @@ export async function openDuckdbFile(path: string, signal: AbortSignal): Promise
     await connection.run("SET TimeZone = 'UTC'");
     return { instance, connection };
   });
-  return createDuckdb(opened, folder, signal);
+  return createDuckdb({ ...opened, threads: duckdbThreads() }, folder, signal);
 }
 
 /** A database that is opened when it is first asked for. */
@@ -102,16 +104,29 @@ export function createLazyDuckdb(request: DuckdbRequest): LazyDuckdb {
   };
 }
 
+interface OpenedDuckdb {
+  readonly instance: DuckDBInstance;
+  readonly connection: DuckDBConnection;
+  readonly threads: number;
+}
+
+/** What DuckDB has freed its allocator keeps, for each thread that ever worked: up to a hundred megabytes. Whenever the limit is set it gives all of it back. */
+const giveBack = `SET memory_limit = '${memoryMegabytes}MB'`;
+
 function createDuckdb(
-  { instance, connection }: { readonly instance: DuckDBInstance; readonly connection: DuckDBConnection },
+  { instance, connection, threads }: OpenedDuckdb,
   folder: string,
   signal: AbortSignal,
 ): Duckdb {
   const interrupt = (): void => connection.interrupt();
   signal.addEventListener("abort", interrupt);
   return {
+    threads,
     run: async (sql) => {
-      await guarded(folder, signal, () => connection.run(sql));
+      await guarded(folder, signal, async () => {
+        await connection.run(sql);
+        await connection.run(giveBack);
+      });
     },
     rows: (sql) =>
       guarded(folder, signal, async () => (await connection.runAndReadAll(sql)).getRowObjectsJS()),

@@ -12,16 +12,22 @@ import { identifier, identifiers } from "./sql.ts";
 import type { TableFiles } from "./table-files.ts";
 
 /** Rows that were written before the commit: by their day the names of the files, and how many there are. */
-export type EarlyDays = ReadonlyMap<string, { readonly parts: readonly string[]; readonly rows: number }>;
+export type EarlyDays = ReadonlyMap<string, EarlyDay>;
+
+interface EarlyDay {
+  readonly parts: readonly string[];
+  readonly rows: number;
+}
 
 /**
- * Writes rows to files of their days while more come. Most days of a large load are then done when it ends, without a look at their rows: a day has one file, or
- * a few that are put together. Whether a row came twice is seen afterwards.
+ * Writes rows to files of their days while more come. Most days of a large load are then done when it ends, without another look at their rows: a day has one
+ * file, or a few that are put together. Whether a row came twice is seen by the keys, once the files are there.
  */
 export interface EarlyFiles {
-  /** Whether rows are of few enough days. */
+  /** Whether it is worth it: the rows are of few enough days to be written at a time, of enough that most are done with them, and few of those are there. */
   readonly suits: (rows: string) => Promise<boolean>;
-  readonly write: (rows: string) => Promise<void>;
+  /** Tells whether none of the rows came twice. */
+  readonly write: (rows: string) => Promise<boolean>;
   readonly finish: () => Promise<{
     readonly days: EarlyDays;
     readonly rows: number;
@@ -41,72 +47,120 @@ interface EarlyRequest {
   readonly run: number;
   /** Name of the folder for what is staged, as it is then. */
   readonly folder: () => string;
+  /** Whether a day has a file already. */
+  readonly isPresent: (day: string) => boolean;
   readonly database: () => Promise<Duckdb>;
 }
 
+/** With fewer days at a time most would have to be put together of several parts. */
+const fewestDays = 4;
+/** One of so many days may be there: a file that is there has to be written again with what came. */
+const presentDays = 4;
+
 export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
-  const { files, folder, database } = request;
-  let parts: string[] = [];
+  const { files, folder, isPresent, database } = request;
+  const days = new Map<string, EarlyDay>();
+  let parts = 0;
   return {
     suits: async (rows) => {
-      const [found] = await (
-        await database()
-      ).rows(`SELECT count(DISTINCT _day)::DOUBLE AS days FROM (${rows})`);
-      return Number(found?.["days"]) <= daysAtOnce();
+      const db = await database();
+      const found = await db.rows(`SELECT DISTINCT _day::VARCHAR AS day FROM (${rows})`);
+      const present = found.filter(({ day }) => isPresent(String(day))).length;
+      const isSpread = found.length >= fewestDays && found.length <= daysAtOnce();
+      return isSpread && present * presentDays <= found.length;
     },
     write: async (rows) => {
-      const part = `${folder()}/early/${parts.length}`;
-      parts.push(part);
-      await writePart(request, part, rows);
+      const part = `${folder()}/early/${parts}`;
+      parts += 1;
+      return writePart(request, days, part, rows);
     },
-    finish: () => findDays(request, parts),
+    finish: async () => ({
+      days,
+      rows: [...days.values()].reduce((sum, day) => sum + day.rows, 0),
+      hasRepeats: await isRepeatedAcross(request, days),
+    }),
     handOver: () => {
-      parts = [];
+      parts = 0;
     },
     discard: async () => {
-      if (parts.length > 0) await files.removeFolder(`${folder()}/early`);
-      parts = [];
+      if (parts > 0) await files.removeFolder(`${folder()}/early`);
+      parts = 0;
+      days.clear();
     },
   };
 }
 
-async function writePart(request: EarlyRequest, part: string, rows: string): Promise<void> {
+/** How many threads work while rows are still being read: the rest is for whoever reads them, and for the database that they come from. */
+function spareThreads({ threads }: Duckdb): number {
+  return Math.max(1, Math.floor(threads / 2));
+}
+
+async function writePart(
+  request: EarlyRequest,
+  days: Map<string, EarlyDay>,
+  part: string,
+  rows: string,
+): Promise<boolean> {
   const { files, format, layout, written, run, database } = request;
   const db = await database();
   await db.run(
-    `SET preserve_insertion_order = false; SET partitioned_write_max_open_files = ${2 * daysAtOnce()};
-     SET partitioned_write_flush_threshold = ${gatheredRows(0, 0)}`,
+    `SET threads = ${spareThreads(db)}; SET preserve_insertion_order = false;
+     SET partitioned_write_max_open_files = ${2 * daysAtOnce()}; SET partitioned_write_flush_threshold = ${gatheredRows(0, 0)}`,
   );
   await db.run(format.copy(tableRows(layout, written, run, rows), layout, await files.outputFolder(part)));
+  const names = await writtenFiles(files, part);
+  const found = await countKeys(request, [...names.values()].flat());
+  for (const { day, rows: count } of found) {
+    const before = days.get(day) ?? { parts: [], rows: 0 };
+    days.set(day, { parts: [...before.parts, ...(names.get(day) ?? [])], rows: before.rows + count });
+  }
+  return found.every(({ rows: count, keys }) => count === keys);
 }
 
-/** What the files have, of their keys alone. */
-async function findDays(
+interface KeyCount {
+  readonly day: string;
+  readonly rows: number;
+  readonly keys: number;
+}
+
+/** How many rows and different keys files have, by day; of files that `COPY` has written. */
+async function countKeys(
   { files, format, table, layout, database }: EarlyRequest,
-  parts: readonly string[],
-): ReturnType<EarlyFiles["finish"]> {
+  names: readonly string[],
+): Promise<readonly KeyCount[]> {
   const db = await database();
-  const names = new Map<string, string[]>();
-  for (const part of parts) {
-    for (const [day, found] of await writtenFiles(files, part)) {
-      names.set(day, [...(names.get(day) ?? []), ...found]);
-    }
-  }
-  const paths = await Promise.all([...names.values()].flat().map((name) => files.outputFolder(name)));
+  const paths = await Promise.all(names.map((name) => files.outputFolder(name)));
   const keys = await selectPresent({ db, format, layout, paths, names: table.key });
   const found = await db.rows(
     `SELECT _day::VARCHAR AS day, count(*)::DOUBLE AS rows, count(DISTINCT hash(${identifiers(table.key)}))::DOUBLE AS keys
       FROM (${keys}) GROUP BY _day`,
   );
-  const days = found.map(({ day, rows }) => {
-    const staged = { parts: names.get(String(day)) ?? [], rows: Number(rows) };
-    return [String(day), staged] as const;
-  });
-  return {
-    days: new Map(days),
-    rows: found.reduce((sum, row) => sum + Number(row["rows"]), 0),
-    hasRepeats: found.some(({ rows, keys: different }) => rows !== different),
+  return found.map(({ day, rows, keys: different }) => ({
+    day: String(day),
+    rows: Number(rows),
+    keys: Number(different),
+  }));
+}
+
+/** Rows whose keys are looked at together: they have to fit into memory. */
+const rowsAtOnce = 250_000;
+
+/** Whether a row is in two parts of a day. */
+async function isRepeatedAcross(request: EarlyRequest, days: EarlyDays): Promise<boolean> {
+  let parts: string[] = [];
+  let rows = 0;
+  const isRepeated = async (): Promise<boolean> => {
+    const found = parts.length > 0 ? await countKeys(request, parts) : [];
+    [parts, rows] = [[], 0];
+    return found.some((day) => day.rows !== day.keys);
   };
+  for (const day of days.values()) {
+    if (day.parts.length < 2) continue;
+    parts.push(...day.parts);
+    rows += day.rows;
+    if (rows >= rowsAtOnce && (await isRepeated())) return true;
+  }
+  return isRepeated();
 }
 
 /** Rows as the table's files have them, of a query that gives the columns that are written and `_day`. */

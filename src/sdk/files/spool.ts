@@ -34,8 +34,8 @@ interface OpenFile extends Omit<SpoolFile, "rows" | "isFull"> {
 /** The first line of a file. A character at the very beginning could be taken for a mark of the encoding. */
 const spoolHeading = "rows\n";
 
-/** What is written before DuckDB takes it in: enough to be worth files of its own, little enough to be in the page cache still. */
-const fileBytes = 128 * 1024 ** 2;
+/** What is written before DuckDB takes it in: enough to be worth files of its own, little enough for these to be gathered in memory while more comes. */
+const fileBytes = 16 * 1024 ** 2;
 
 export function createSpool(folder: string, name: string): Spool {
   let current: OpenFile | undefined;

@@ -164,7 +164,7 @@ async function writeEarly(request: StagingRequest, progress: Progress, file: Spo
   const rows = selection(table, alone(file), [...written, dayName], progress.rowBytes);
   try {
     if (isFirst && !(file.isFull && (await early.suits(rows)))) progress.early = "off";
-    else await early.write(rows);
+    else if (!(await early.write(rows))) progress.early = "off";
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "sink_full") throw error;
     // A row that is too long, or rows of too many days: the careful way takes them, or says what is wrong.
@@ -183,8 +183,7 @@ async function goCarefully(
 ): Promise<void> {
   progress.early = "off";
   await request.early?.discard();
-  const db = await requireTables(request, progress);
-  await db.run("SET preserve_insertion_order = true");
+  await requireTables(request, progress);
   for (const file of files) await takeKeys(request, progress, file);
 }
 
@@ -208,6 +207,8 @@ async function withRows(
   statement: (rowBytes: number) => string,
 ): Promise<void> {
   const db = await requireTables(request, progress);
+  // Rows are numbered as they came: which of them is the last of its key goes by that.
+  await db.run(`SET threads = ${db.threads}; SET preserve_insertion_order = true`);
   try {
     await db.run(statement(progress.rowBytes));
   } catch (error) {

@@ -38,10 +38,17 @@ export function selection(
   const given = new Set(columns.map(({ name }) => name));
   const names = table.columns.map(({ name }) => name).filter((name) => wanted.includes(name));
   const values = names.map((name) => (given.has(name) ? identifier(name) : `NULL AS ${identifier(name)}`));
-  if (wanted.includes(dayName)) values.push(`CAST(${identifier(table.day)} AS DATE) AS ${dayName}`);
+  if (wanted.includes(dayName)) values.push(`${dayOf(table)} AS ${dayName}`);
   return `SELECT ${values.join(", ")} FROM read_csv(${pathList(paths)}, columns = ${typeStruct(columns)}, auto_detect = false, header = false, skip = 1,
     delim = ',', quote = '"', escape = '"', new_line = '\\n', nullstr = '', allow_quoted_nulls = false,
     max_line_size = ${rowBytes}, buffer_size = ${Math.max(readBytes, rowBytes)})`;
+}
+
+/** The UTC day of a row; null for one that has none. By way of a number: a cast of the instant would ask the calendar of the time zone for each row. */
+function dayOf({ columns, day }: SinkTable): string {
+  const isDate = columns.some(({ name, type }) => name === day && type === "date");
+  const value = isDate ? identifier(day) : `make_timestamp(epoch_us(${identifier(day)}))`;
+  return `CAST(${value} AS DATE)`;
 }
 
 export function longestRow(csv: Buffer): number {

@@ -58,7 +58,7 @@ export async function mergeDays(request: MergeRequest): Promise<Merge> {
   const days = await touchedDays(request, new Set(staged.keys()));
   const gathered = gatheredRows(settled.rows, settled.bytes);
   await db.run(
-    `SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${gathered};
+    `SET threads = ${db.threads}; SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = ${gathered};
      SET partitioned_write_max_open_files = ${openFiles}`,
   );
   const merged: MergedDay[] = [...done];

@@ -90,6 +90,7 @@ function earlyFilesOf({ request, files, format, columns, database }: OpenTable, 
     written: columns.written,
     run: request.run,
     folder: () => folderOf(request, state),
+    isPresent: (day) => state.manifest.files.some((file) => dayOf(file) === day),
     database: database.open,
   });
 }
