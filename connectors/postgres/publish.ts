@@ -1,7 +1,7 @@
 import { runColumn } from "deskbridge/sdk";
 import type { Column, CommitRequest, SinkRequest } from "deskbridge/sdk";
+import { attempt, twice } from "./attempt.ts";
 import { listed, quoted } from "./column.ts";
-import { stateOf } from "./fault.ts";
 import type { Session } from "./session.ts";
 import { stage } from "./stage.ts";
 import type { Stage } from "./stage.ts";
@@ -12,6 +12,13 @@ export interface Target {
   readonly table: string;
   readonly request: SinkRequest;
   readonly written: readonly Column[];
+}
+
+/** What is put and taken away. */
+export interface Changed {
+  readonly staged: ReturnType<Stage["staged"]>;
+  /** Whether the table was made in this transaction: no run before this one has written to it. */
+  readonly isNew: boolean;
 }
 
 interface Published {
@@ -26,12 +33,13 @@ const order = quoted(stage.order);
 export async function publish(
   session: Session,
   target: Target,
-  staged: ReturnType<Stage["staged"]>,
+  { staged, isNew }: Changed,
   commit: CommitRequest,
 ): Promise<Published> {
   const deleted = staged.deletes === 0 ? 0 : await takeAway(session, target);
   const put = staged.upserts === 0 ? { inserted: 0, updated: 0 } : await putRows(session, target, commit);
-  return { ...put, deleted: deleted + (await dropOld(session, target, commit)) };
+  const dropped = isNew ? 0 : await dropOld(session, target, commit);
+  return { ...put, deleted: deleted + dropped };
 }
 
 /** The join of two tables by the key of the rows. */
@@ -56,8 +64,6 @@ async function takeAway(session: Session, target: Target): Promise<number> {
   return row?.count ?? 0;
 }
 
-const twice = /^(21000|23505)$/;
-
 /**
  * Puts the rows. That one key was staged twice is rare and costs a sort to find out beforehand, so PostgreSQL is left to stumble over it (21000), and only then
  * are the earlier ones taken out.
@@ -68,20 +74,15 @@ async function putRows(
   commit: CommitRequest,
 ): Promise<{ inserted: number; updated: number }> {
   const statement = upsertStatement(target, commit);
-  await session.query("SAVEPOINT before_rows");
-  try {
-    return await upsert(session, statement);
-  } catch (error) {
-    if (!twice.test(stateOf(error) ?? "")) throw error;
-    await session.query("ROLLBACK TO SAVEPOINT before_rows");
-    const key = listed(target.request.table.key);
-    await session.query(
-      `DELETE FROM ${stage.rows} AS r USING (
-         SELECT ${key}, max(${order}) AS last FROM ${stage.rows} GROUP BY ${key} HAVING count(*) > 1
-       ) AS k WHERE ${sameKey(target, "r", "k")} AND r.${order} < k.last`,
-    );
-    return await upsert(session, statement);
-  }
+  const put = await attempt(session, twice, () => upsert(session, statement));
+  if (put !== undefined) return put.result;
+  const key = listed(target.request.table.key);
+  await session.query(
+    `DELETE FROM ${stage.rows} AS r USING (
+       SELECT ${key}, max(${order}) AS last FROM ${stage.rows} GROUP BY ${key} HAVING count(*) > 1
+     ) AS k WHERE ${sameKey(target, "r", "k")} AND r.${order} < k.last`,
+  );
+  return upsert(session, statement);
 }
 
 async function upsert(session: Session, statement: string): Promise<{ inserted: number; updated: number }> {

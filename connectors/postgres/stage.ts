@@ -80,7 +80,7 @@ function createStage(session: Session, straight: Straight): Stage {
       await ahead.settle().catch(() => undefined);
       failure = undefined;
       await session.rollback();
-      straight.ended();
+      straight.ended(false);
       await session.query(`TRUNCATE ${stage.rows}, ${stage.keys}`);
       counts = { upserts: 0, deletes: 0, bytes: 0 };
     },

@@ -1,8 +1,8 @@
 import { runColumn } from "deskbridge/sdk";
 import type { RowBatch } from "deskbridge/sdk";
+import { attempt, twice } from "./attempt.ts";
 import { copyRows } from "./copy-rows.ts";
 import type { Session } from "./session.ts";
-import { stateOf } from "./fault.ts";
 import type { OpenTable } from "./table.ts";
 
 /** Server setting of a session from which the column of the run takes its value, where rows are copied straight into a table. */
@@ -14,11 +14,18 @@ export interface Straight {
   readonly take: (batch: RowBatch, csv: Buffer) => Promise<boolean>;
   /** Rows that are in the open transaction. */
   readonly rows: () => number;
+  /** Makes them rows of the table. To be called in the transaction of the commit, before anything that was staged is published. */
+  readonly finish: () => Promise<Finished>;
   /** Called when the transaction is over. */
-  readonly ended: () => void;
+  readonly ended: (committed: boolean) => void;
 }
 
-const uniqueViolation = "23505";
+/** What became of the rows of a transaction. */
+export interface Finished {
+  readonly inserted: number;
+  /** Whether the table was made with them, so that it has no others. */
+  readonly isNew: boolean;
+}
 
 /**
  * Rows of a table that was empty when it was opened are copied straight into it for as long as no key comes twice. The first batch with a key that is there already
@@ -27,10 +34,10 @@ const uniqueViolation = "23505";
 export function createStraight(
   session: Session,
   table: string,
-  { isEmpty, leftOut }: OpenTable,
+  { state, leftOut }: OpenTable,
   run: number,
 ): Straight {
-  let isOpen = isEmpty && leftOut.length === 0;
+  let isOpen = state !== "filled" && leftOut.length === 0;
   let rows = 0;
   let hasBegun = false;
   const begin = async (): Promise<void> => {
@@ -46,20 +53,12 @@ export function createStraight(
     take: async (batch, csv) => {
       if (isOpen && !hasBegun) await begin();
       if (!isOpen) return false;
-      await session.query("SAVEPOINT before_batch");
-      try {
-        await copyRows(session, table, batch, csv);
-        rows += batch.count;
-        await session.query("RELEASE SAVEPOINT before_batch");
-        return true;
-      } catch (error) {
-        if (stateOf(error) !== uniqueViolation) throw error;
-        await session.query("ROLLBACK TO SAVEPOINT before_batch");
-        isOpen = false;
-        return false;
-      }
+      isOpen = (await attempt(session, twice, () => copyRows(session, table, batch, csv))) !== undefined;
+      if (isOpen) rows += batch.count;
+      return isOpen;
     },
     rows: () => rows,
+    finish: async () => ({ inserted: rows, isNew: false }),
     ended: () => {
       rows = 0;
       hasBegun = false;

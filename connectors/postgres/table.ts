@@ -1,10 +1,11 @@
 import { foreignTable, runColumn, settleColumns } from "deskbridge/sdk";
 import type { Column, SinkPosition, SinkRequest, SinkWriter } from "deskbridge/sdk";
-import { definition, listed, quoted, sqlTypes } from "./column.ts";
+import { definition, quoted, sqlTypes } from "./column.ts";
+import { makeTable, mayBeMadeLater } from "./new-table.ts";
 import { lockRecord, noteNewTable, noteUnfilled, prepareRecords } from "./record.ts";
 import type { ExportRecord } from "./record.ts";
 import type { Session } from "./session.ts";
-import { isEmptyTable, runDefault } from "./straight.ts";
+import { isEmptyTable } from "./straight.ts";
 
 /** A table that is ready to be written to. */
 export interface OpenTable {
@@ -12,30 +13,35 @@ export interface OpenTable {
   /** The columns that are written. */
   readonly written: readonly Column[];
   readonly leftOut: SinkWriter["leftOut"];
-  /** Whether it has no row, so that those of a first load can be copied straight into it. */
-  readonly isEmpty: boolean;
+  /** `missing` where its first commit is to make it; into one that is empty, the rows of a first load can be copied straight. */
+  readonly state: "missing" | "empty" | "filled";
 }
 
-/** Makes the table where it is missing, or holds the one that is there against what is exported. Nothing is changed when it throws. */
+/** Notes a table that is missing as this export's, or holds the one that is there against what is exported. Nothing is changed when it throws. */
 export async function openTable(session: Session, schema: string, request: SinkRequest): Promise<OpenTable> {
   return await session.transaction(async () => {
     await prepareRecords(session, schema);
     const { table } = request;
+    const name = `${quoted(schema)}.${quoted(table.name)}`;
     const record = await lockRecord(session, schema, table.name);
     const held = await columnsOf(session, schema, table.name);
     if (held === undefined) {
       requireOwner(record, request);
-      await makeTable(session, schema, request);
-      return { position: undefined, written: table.columns, leftOut: [], isEmpty: true };
+      await noteNewTable(session, schema, table, request.export);
+      const isLater = await mayBeMadeLater(session);
+      if (!isLater) await makeTable(session, name, table);
+      return {
+        position: undefined,
+        written: table.columns,
+        leftOut: [],
+        state: isLater ? "missing" : "empty",
+      };
     }
     requireOurs(record, held, request);
     const settled = await settle(session, schema, request, { record, held });
     // A table that stands somewhere may be large, and its rows are there.
-    const isNew = settled.position === undefined;
-    return {
-      ...settled,
-      isEmpty: isNew && (await isEmptyTable(session, `${quoted(schema)}.${quoted(table.name)}`)),
-    };
+    const isEmpty = settled.position === undefined && (await isEmptyTable(session, name));
+    return { ...settled, state: isEmpty ? "empty" : "filled" };
   });
 }
 
@@ -58,19 +64,6 @@ export async function columnsOf(
   return new Map(
     isTable ? rows.flatMap(({ name, type }) => (name === null ? [] : [[name, type ?? ""]])) : [],
   );
-}
-
-async function makeTable(
-  session: Session,
-  schema: string,
-  { table, export: owner }: SinkRequest,
-): Promise<void> {
-  const name = `${quoted(schema)}.${quoted(table.name)}`;
-  const columns = [...table.columns.map(definition), `${quoted(runColumn)} bigint NOT NULL ${runDefault}`];
-  await session.query(`CREATE TABLE ${name} (${columns.join(", ")}, PRIMARY KEY (${listed(table.key)}))`);
-  // Where the key begins with the day, the key's index does.
-  if (table.key[0] !== table.day) await session.query(`CREATE INDEX ON ${name} (${quoted(table.day)})`);
-  await noteNewTable(session, schema, table, owner);
 }
 
 function requireOwner(
@@ -100,7 +93,7 @@ async function settle(
   schema: string,
   request: SinkRequest,
   { record, held }: Held,
-): Promise<Omit<OpenTable, "isEmpty">> {
+): Promise<Omit<OpenTable, "state">> {
   const { table } = request;
   const { written, missing, leftOut } = settleColumns(request, held, ({ type }) => sqlTypes[type]);
   if (missing.length === 0) return { position: positionOf(record, written), written, leftOut };

@@ -4,6 +4,7 @@ import { quoted } from "./column.ts";
 import type { Config } from "./config.ts";
 import { publish } from "./publish.ts";
 import type { Target } from "./publish.ts";
+import { createFirstLoad } from "./first-load.ts";
 import { lockRecord, noteCommit } from "./record.ts";
 import { openSession } from "./session.ts";
 import type { Session } from "./session.ts";
@@ -15,14 +16,16 @@ import { openTable } from "./table.ts";
 
 /**
  * Opens a table for one run: rows are copied into a temporary table, and a commit merges them into the real one together with the record of where it stands, in
- * one transaction. Those of a first load go straight into the table, in that same transaction. Whether a commit whose connection broke took effect is told by that record, which the next `open` reads.
+ * one transaction. Those of a first load go straight into the table, in that same transaction, which also makes it. Whether a commit whose connection broke took effect is told by that record, which the next `open` reads.
  */
 export async function openWriter(config: Config, request: SinkRequest): Promise<SinkWriter> {
   const session = await openSession(config, request.signal);
   try {
     const open = await openTable(session, config.schema, request);
     const table = `${quoted(config.schema)}.${quoted(request.table.name)}`;
-    const straight = createStraight(session, table, open, request.run);
+    const later = createStraight(session, table, open, request.run);
+    const isMissing = open.state === "missing";
+    const straight = isMissing ? createFirstLoad(session, config.schema, request, later) : later;
     const stage = await openStage(session, request.table, straight);
     const target = { table, request, written: open.written };
     return {
@@ -61,14 +64,15 @@ async function commitStage(
   try {
     const published = await session.transaction(async () => {
       await requireTurn(session, schema, request);
-      const counts = await publish(session, target, staged, commit);
+      const { inserted, isNew } = await straight.finish();
+      const counts = await publish(session, target, { staged, isNew }, commit);
       await noteCommit(session, schema, request.table.name, {
         position: { run: request.run, watermark: commit.watermark },
         filled: written.map(({ name }) => name),
       });
-      return { ...counts, inserted: counts.inserted + straight.rows() };
+      return { ...counts, inserted: counts.inserted + inserted };
     });
-    straight.ended();
+    straight.ended(true);
     await stage.clear();
     return { ...published, bytes: staged.bytes };
   } catch (error) {

@@ -86,7 +86,7 @@ export interface SinkWriter {
  * targets; `sink_table_foreign` for a table that is not ours; `sink_schema_changed` where the table's columns do not fit; `sink_full` for a disk that is full.
  */
 export interface Sink {
-  /** Makes the table where it is missing, finishes or undoes what a crash left half done, and opens it for one run. */
+  /** Makes the table where it is missing, or leaves that to the first commit; finishes or undoes what a crash left half done, and opens it for one run. */
   readonly open: (request: SinkRequest) => Promise<SinkWriter>;
   /** What the table holds of some days, or all of it, without the columns that are the sink's own, for `export verify`. Absent where it cannot be read. */
   readonly read?: (

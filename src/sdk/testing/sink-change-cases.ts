@@ -13,6 +13,7 @@ export const sinkChangeCases: readonly SinkCase[] = [
   { name: "lets the later change of a row win within a batch", run: withinBatch },
   { name: "lets the later change of a row win between batches", run: betweenBatches },
   { name: "lets the later change of a row win between commits", run: betweenCommits },
+  { name: "lets the later change of a row win in a first load of many rows", run: inFirstLoad },
   { name: "takes a row away that was put there before, in the same commit", run: upsertThenDelete },
   { name: "puts a row back that was taken away before, in the same commit", run: deleteThenUpsert },
   { name: "follows a row that comes and goes, in one commit and over several", run: comesAndGoes },
@@ -71,6 +72,22 @@ async function betweenCommits(kit: SinkKit): Promise<void> {
   await writer.write(upsert(valuesTable, first));
   await writer.commit({ watermark: "3" });
   await kit.expectRows(valuesTable, [first, other]);
+}
+
+async function inFirstLoad(kit: SinkKit): Promise<void> {
+  const rowsOf = (turn: number, count: number): Row[] =>
+    Array.from({ length: count }, (_, index) =>
+      valuesRow(`row-${index}`, { order: turn, text: "w".repeat((index * 37) % 200) }),
+    );
+  const again = rowsOf(2, 400);
+  const changes = [
+    upsert(valuesTable, ...rowsOf(1, 2000)),
+    asCsv(upsert(valuesTable, ...again, ...rowsOf(3, 200).toReversed())),
+    upsert(valuesTable, ...rowsOf(4, 10)),
+  ];
+  await kit.export(valuesTable, { run: 1, changes });
+  const latest = [...rowsOf(4, 10), ...rowsOf(3, 200).slice(10), ...again.slice(200)];
+  await kit.expectRows(valuesTable, [...latest, ...rowsOf(1, 2000).slice(400)]);
 }
 
 async function upsertThenDelete(kit: SinkKit): Promise<void> {

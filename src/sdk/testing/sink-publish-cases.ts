@@ -14,6 +14,11 @@ export const sinkPublishCases: readonly SinkCase[] = [
   { name: "forgets what was written before an abort, and can be written to again", run: aborts },
   { name: "forgets what was not committed when it is closed", run: closes },
   { name: "keeps nothing of a process that died before its commit", needs: ["crash safety"], run: crashes },
+  {
+    name: "keeps nothing of a process that died before the first commit of all, and is loaded by the next",
+    needs: ["crash safety"],
+    run: crashesAtFirst,
+  },
   { name: "commits a watermark without a row", run: emptyCommit },
   { name: "changes nothing when a stretch is written again", run: reruns },
   { name: "counts what a commit did", run: counts },
@@ -90,6 +95,16 @@ async function crashes(kit: SinkKit): Promise<void> {
   await kit.expectRows(valuesTable, [rowA]);
   await kit.export(valuesTable, { run: 3, changes: [upsert(valuesTable, rowC)] });
   await kit.expectRows(valuesTable, [rowA, rowC]);
+}
+
+async function crashesAtFirst(kit: SinkKit): Promise<void> {
+  const writer = await kit.openWriter(valuesTable, { run: 1 });
+  await writer.write(upsert(valuesTable, rowA, rowB));
+  await writer.write(asCsv(upsert(valuesTable, rowC)));
+  await kit.crash?.();
+  await kit.expectRows(valuesTable, []);
+  await kit.export(valuesTable, { run: 2, changes: [upsert(valuesTable, rowC)] });
+  await kit.expectRows(valuesTable, [rowC]);
 }
 
 async function emptyCommit(kit: SinkKit): Promise<void> {
