@@ -10,6 +10,8 @@ import type {
   RowChange,
 } from "deskbridge/sdk";
 import { z } from "zod";
+import type { Closable } from "./read-ahead.ts";
+import { createAhead } from "./read-ahead.ts";
 
 const datasets: readonly DatasetName[] = [
   "tickets",
@@ -38,16 +40,23 @@ interface Read {
   readonly dataset: Dataset;
   readonly columns: readonly Column[];
   readonly signal: AbortSignal;
+  readonly now: () => number;
+}
+
+/** A page whose rows are on their way. */
+interface OpenPage extends Closable {
+  readonly page: DatasetPage;
+  readonly more: boolean;
 }
 
 /**
  * The datasets of the Support API. Its cursors are places in its change feed, in which nothing appears behind a place that was read: there is no lag to
  * allow for.
  */
-export function createDatasetSource(http: HttpClient): DatasetSource {
+export function createDatasetSource(http: HttpClient, now: () => number): DatasetSource {
   const readOf = (dataset: DatasetName, names: readonly string[], signal: AbortSignal): Read => {
     const found = datasetCatalogue[dataset];
-    return { http, dataset: found, columns: columnsOf(found, names), signal };
+    return { http, dataset: found, columns: columnsOf(found, names), signal, now };
   };
   return {
     datasets,
@@ -62,21 +71,46 @@ function columnsOf({ columns }: Dataset, names: readonly string[]): readonly Col
   return columns.filter(({ name }) => names.includes(name));
 }
 
+/** Page after page, one at a time. The next one is asked for while rows of the present one arrive, so that the desk has it ready; no more of it is read than the sockets hold. */
 async function* readPages(read: Read, first: Query): AsyncGenerator<DatasetPage> {
-  let query = first;
-  for (;;) {
-    read.signal.throwIfAborted();
-    const { page, more } = await openPage(read, query);
-    yield page;
-    if (!more) return;
-    query = { after: page.watermark };
+  const stop = new AbortController();
+  const signal = AbortSignal.any([read.signal, stop.signal]);
+  const open = (query: Query): Promise<OpenPage> => openPage({ ...read, signal }, query);
+  try {
+    let next = (): Promise<OpenPage> => open(first);
+    for (;;) {
+      read.signal.throwIfAborted();
+      const { page, more } = await next();
+      if (!more) {
+        yield page;
+        return;
+      }
+      const ahead = createAhead(() => open({ after: page.watermark }), read.now);
+      yield { ...page, changes: leading(page.changes, ahead.start, () => stop.abort()) };
+      next = ahead.take;
+    }
+  } finally {
+    // Also what was opened ahead and is not wanted any more.
+    stop.abort();
   }
 }
 
-async function openPage(
-  { http, dataset, columns, signal }: Read,
-  query: Query,
-): Promise<{ readonly page: DatasetPage; readonly more: boolean }> {
+/** The changes of a page that starts the next one when it begins to be read, and stops it when it fails. */
+async function* leading(
+  changes: AsyncIterable<RowChange>,
+  start: () => void,
+  stop: () => void,
+): AsyncGenerator<RowChange> {
+  start();
+  try {
+    yield* changes;
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+async function openPage({ http, dataset, columns, signal }: Read, query: Query): Promise<OpenPage> {
   const names = columns.map(({ name }) => name).join(",");
   const answer = await http.stream({
     method: "GET",
@@ -99,6 +133,7 @@ async function openPage(
   const keys = dataset.columns.filter(({ name }) => dataset.key.includes(name));
   return {
     more: data["deskbridge-has-more"] === "true",
+    close: () => close(answer),
     page: {
       changes: changesOf(answer, kind, kind === "delete" ? keys : columns),
       watermark: data["deskbridge-next-cursor"],
@@ -124,5 +159,7 @@ function isCsv({ headers }: HttpStream): boolean {
 }
 
 async function close({ body }: HttpStream): Promise<void> {
-  await body[Symbol.asyncIterator]().return?.();
+  await body[Symbol.asyncIterator]()
+    .return?.()
+    .catch(() => undefined);
 }

@@ -30,7 +30,7 @@ export default defineConnector({
       desk: { idempotency: { kind: "key", windowSeconds }, operations: createOperations(http, refSource) },
       ...(webhookSecret === undefined ? {} : { webhook: createWebhook(settings, [webhookSecret].flat()) }),
       sources: { changes: createChangeSource(http, refSource) },
-      datasets: createDatasetSource(http),
+      datasets: createDatasetSource(http, context.now),
       enrich: createEnricher(http, refSource),
       check: (signal) =>
         checkDesk({ http, connection: context.connection, receives: webhookSecret !== undefined, signal }),

@@ -76,8 +76,8 @@ const settings = [
   "lock_timeout=3000",
 ];
 
-/** Reads of whole datasets at a time; more of them wait. */
-const rowConnections = 4;
+/** Four reads of whole datasets at a time, each with the page that it is at and the one that it asks for ahead; more of them wait. */
+const rowConnections = 8;
 
 /** Short enough for whoever waits to be told now and then how far it is. */
 const usualFoldMs = 5000;
