@@ -78,8 +78,9 @@ const handlers = {
     const pieces: Piece[] = [];
     let from = 0;
     for await (const { csv: rows, count } of cutCsv(createReadStream(csv, { highWaterMark: 1024 ** 2 }))) {
-      pieces.push({ from, bytes: rows.length, count });
-      from += rows.length;
+      const bytes = rows.reduce((sum, { length }) => sum + length, 0);
+      pieces.push({ from, bytes, count });
+      from += bytes;
     }
     return pieces;
   },

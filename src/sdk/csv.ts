@@ -97,42 +97,56 @@ function broken(what: string, cause?: unknown): AppError {
   return new AppError("target_protocol", `rows cannot be read: ${what}`, { cause });
 }
 
-/** Whole rows out of a stream of CSV. */
+/** Whole rows out of a stream of CSV, in the chunks that they came in: they begin and end anywhere but for the first and the last. */
 export interface CsvCut {
-  readonly csv: Buffer;
+  readonly csv: readonly Buffer[];
   readonly count: number;
 }
 
 /**
- * Cuts a stream of CSV into pieces of whole rows, each of about `pieceBytes`; a row that is larger is a piece of its own. Looks at quotes and line feeds only.
- * Throws `target_protocol` when the stream ends within a row. A fault of the stream goes through.
+ * Cuts a stream of CSV into pieces of whole rows, each of about `pieceBytes`; a row that is larger is a piece of its own. Looks at quotes and line feeds only,
+ * and copies nothing. Throws `target_protocol` when the stream ends within a row. A fault of the stream goes through.
  */
 export async function* cutCsv(
   stream: AsyncIterable<Buffer>,
   pieceBytes = 4 * 1024 ** 2,
 ): AsyncGenerator<CsvCut> {
-  let held: Buffer[] = [];
   let heldBytes = 0;
   let count = 0;
   const state = { inQuotes: false };
   // Where the last whole row ends, reckoned from the beginning of what is held.
   let end = 0;
+  let chunks: Buffer[] = [];
   for await (const chunk of stream) {
     const seen = scanRows(chunk, state);
     if (seen.rows > 0) end = heldBytes + seen.end;
     count += seen.rows;
-    held.push(chunk);
+    chunks.push(chunk);
     heldBytes += chunk.length;
     if (heldBytes < pieceBytes || count === 0) continue;
-    const all = held.length === 1 ? chunk : Buffer.concat(held, heldBytes);
-    yield { csv: all.subarray(0, end), count };
-    held = end === heldBytes ? [] : [all.subarray(end)];
+    const [whole, rest] = splitAt(chunks, end);
+    yield { csv: whole, count };
+    chunks = rest;
     heldBytes -= end;
     count = 0;
     end = 0;
   }
   if (end !== heldBytes) throw broken("they break off within a row");
-  if (count > 0) yield { csv: Buffer.concat(held, heldBytes), count };
+  if (count > 0) yield { csv: chunks, count };
+}
+
+/** Chunks before and after a place. */
+function splitAt(chunks: readonly Buffer[], place: number): readonly [Buffer[], Buffer[]] {
+  const before: Buffer[] = [];
+  const after: Buffer[] = [];
+  let at = 0;
+  for (const chunk of chunks) {
+    const own = Math.min(Math.max(place - at, 0), chunk.length);
+    if (own > 0) before.push(chunk.subarray(0, own));
+    if (own < chunk.length) after.push(chunk.subarray(own));
+    at += chunk.length;
+  }
+  return [before, after];
 }
 
 /** How many rows end in a chunk and where the last of them does. A doubled quote within a field closes and opens it again, so counting them is enough. */

@@ -6,6 +6,7 @@ import type { CallConfig, CallSettings, HttpCall, Limit } from "./http-call.ts";
 import type { HttpStream, HttpStreamRequest } from "./http.ts";
 import { callFault } from "./http-fault.ts";
 import type { CallFacts } from "./http-fault.ts";
+import { createChunkReader } from "./chunk-reader.ts";
 import { AppError } from "../errors.ts";
 
 /** A client whose answers come as streams. */
@@ -117,16 +118,22 @@ function openBody(facts: BodyFacts): AsyncIterable<Buffer> {
 async function* readBody(facts: BodyFacts): AsyncGenerator<Buffer, void> {
   const { data, silenceMs, call, status, tell } = facts;
   let code: HttpCall["code"] = "aborted";
-  const chunks = data[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  const chunks = createChunkReader(data);
+  let isWaiting = false;
   const onSilence = (): void => {
-    data.destroy(callFault("target_timeout", call, "the answer stopped coming", status));
+    // A reader who takes their time is not silence of the target's.
+    if (isWaiting) data.destroy(callFault("target_timeout", call, "the answer stopped coming", status));
   };
+  // One for all chunks: a large answer has hundreds of thousands.
+  const timer = setTimeout(onSilence, silenceMs);
   try {
     for (;;) {
-      const timer = setTimeout(onSilence, silenceMs);
-      const next = await chunks.next().finally(() => clearTimeout(timer));
-      if (next.done === true) break;
-      yield next.value;
+      isWaiting = true;
+      timer.refresh();
+      const chunk = await chunks.next();
+      isWaiting = false;
+      if (chunk === undefined) break;
+      yield chunk;
     }
     code = undefined;
   } catch (error) {
@@ -134,6 +141,7 @@ async function* readBody(facts: BodyFacts): AsyncGenerator<Buffer, void> {
     code = codeOf(fault);
     throw fault;
   } finally {
+    clearTimeout(timer);
     data.destroy();
     tell(code);
   }

@@ -71,7 +71,7 @@ function createGatherer(warehouse: MergeWarehouse, stage: string, columns: reado
   };
   return {
     add: async ({ kind, batch }) => {
-      const bytes = batch.csv().length;
+      const bytes = batch.csvChunks().reduce((sum, { length }) => sum + length, 0);
       for (const row of batch.rows()) {
         order += 1;
         pending.push({ ...row, [stageColumns.order]: order, [stageColumns.deleted]: kind === "delete" });

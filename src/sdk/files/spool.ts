@@ -37,6 +37,15 @@ const spoolHeading = "rows\n";
 /** What is written before DuckDB takes it in: enough to be worth files of its own, little enough for these to be gathered in memory while more comes. */
 const fileBytes = 16 * 1024 ** 2;
 
+/** Appends bytes; gives back how many. */
+async function append(handle: FileHandle, chunks: readonly Buffer[]): Promise<number> {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const { bytesWritten } = await handle.writev(chunks);
+  // A disk that is full takes a part first, and says so when it is asked for the rest.
+  if (bytesWritten < bytes) await handle.appendFile(Buffer.concat(chunks).subarray(bytesWritten));
+  return bytes;
+}
+
 export function createSpool(folder: string, name: string): Spool {
   let current: OpenFile | undefined;
   let number = 0;
@@ -68,9 +77,7 @@ export function createSpool(folder: string, name: string): Spool {
             ? await finish()
             : undefined;
         const file = current ?? (await begin(batch.columns, shape));
-        const csv = batch.csv();
-        await file.handle.appendFile(csv);
-        file.bytes += csv.length;
+        file.bytes += await append(file.handle, batch.csvChunks());
         file.rows += batch.count;
         return done;
       } catch (error) {

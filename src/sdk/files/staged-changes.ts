@@ -88,9 +88,9 @@ export function createStagedChanges(request: StagingRequest): StagedChanges {
       if (batch.count === 0) return;
       if (kind === "delete") mark(progress);
       progress[kind === "delete" ? "deletes" : "upserts"] += batch.count;
-      const csv = batch.csv();
-      progress.bytes += csv.length;
-      await takeIn(kind, await spools[kind].write({ ...batch, csv: () => csv }));
+      const chunks = batch.csvChunks();
+      progress.bytes += chunks.reduce((sum, { length }) => sum + length, 0);
+      await takeIn(kind, await spools[kind].write({ ...batch, csvChunks: () => chunks }));
     },
     isEmpty: () => progress.upserts + progress.deletes === 0,
     settle: async () => {
