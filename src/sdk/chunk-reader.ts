@@ -9,32 +9,38 @@ export interface ChunkReader {
 /** Chunks that are held before the stream is asked to wait: together less than a megabyte, as a rule. */
 const mostHeld = 16;
 
+interface State {
+  readonly held: Buffer[];
+  isDone: boolean;
+  fault?: Error;
+  wake?: () => void;
+}
+
 /** Gives chunks as they come. A stream's own iterator puts together what has come since it was last asked, which copies most of a large answer once more. */
 export function createChunkReader(stream: Readable): ChunkReader {
-  const held: Buffer[] = [];
-  let ended: { readonly fault?: unknown } | undefined;
-  let wake: (() => void) | undefined;
-  const finish = (how: { readonly fault?: unknown }): void => {
-    ended ??= how;
-    wake?.();
+  const state: State = { held: [], isDone: false };
+  const finish = (fault?: Error): void => {
+    if (!state.isDone && fault !== undefined) state.fault = fault;
+    state.isDone = true;
+    state.wake?.();
   };
   stream.on("data", (chunk: Buffer) => {
-    held.push(chunk);
-    if (held.length >= mostHeld) stream.pause();
-    wake?.();
+    state.held.push(chunk);
+    if (state.held.length >= mostHeld) stream.pause();
+    state.wake?.();
   });
-  stream.once("end", () => finish({}));
-  stream.once("error", (fault: unknown) => finish({ fault }));
-  stream.once("close", () => finish({ fault: stream.errored ?? new Error("the stream was closed") }));
+  stream.once("end", () => finish());
+  stream.once("error", finish);
+  stream.once("close", () => finish(stream.errored ?? new Error("the stream was closed")));
   return {
     next: async () => {
-      while (held.length === 0 && ended === undefined) {
+      while (state.held.length === 0 && !state.isDone) {
         if (stream.isPaused()) stream.resume();
-        await new Promise<void>((resolve) => (wake = resolve));
+        await new Promise<void>((resolve) => (state.wake = resolve));
       }
       // What was held before a fault is no part of anything whole.
-      if (ended?.fault !== undefined) throw ended.fault;
-      return held.shift();
+      if (state.fault !== undefined) throw state.fault;
+      return state.held.shift();
     },
   };
 }
