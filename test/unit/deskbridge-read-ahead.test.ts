@@ -61,10 +61,10 @@ async function openDesk(serve: Serve = whole) {
   return { asked, answers, pages, stop, untilAsked };
 }
 
-async function nextPage(pages: AsyncIterator<DatasetPage>): Promise<DatasetPage> {
-  const { done, value } = await pages.next();
-  if (done === true) throw new Error("there is no page more");
-  return value as DatasetPage;
+async function nextPage(pages: AsyncIterator<DatasetPage, undefined>): Promise<DatasetPage> {
+  const next = await pages.next();
+  if (next.done === true) throw new Error("there is no page more");
+  return next.value;
 }
 
 async function idsOf({ changes }: DatasetPage): Promise<unknown[]> {
@@ -73,12 +73,12 @@ async function idsOf({ changes }: DatasetPage): Promise<unknown[]> {
   return ids;
 }
 
-async function idsOfAll(pages: AsyncIterator<DatasetPage>): Promise<unknown[]> {
+async function idsOfAll(pages: AsyncIterator<DatasetPage, undefined>): Promise<unknown[]> {
   const ids: unknown[] = [];
   for (;;) {
-    const { done, value } = await pages.next();
-    if (done === true) return ids;
-    ids.push(...(await idsOf(value as DatasetPage)));
+    const next = await pages.next();
+    if (next.done === true) return ids;
+    ids.push(...(await idsOf(next.value)));
   }
 }
 
