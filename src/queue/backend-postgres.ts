@@ -4,13 +4,32 @@ import { AppError } from "../errors.ts";
 import { type Backend, restAfterFaults } from "./backend.ts";
 import type { FaultLog } from "./fault-log.ts";
 
+type ListenClient = Awaited<ReturnType<PostgresConnection["getListenClient"]>>;
+
 /** Every worker listens on the one connection for notifications, however many there are. */
 class SharedConnection extends PostgresConnection {
-  override async getListenClient(): ReturnType<PostgresConnection["getListenClient"]> {
+  #prepared: ListenClient | undefined;
+
+  override async getListenClient(): Promise<ListenClient> {
     const client = await super.getListenClient();
-    (client as unknown as EventEmitter).setMaxListeners(0);
+    if (client !== this.#prepared) {
+      this.#prepared = client;
+      (client as unknown as EventEmitter).setMaxListeners(0);
+      oneByOne(client);
+    }
     return client;
   }
+}
+
+/** Has a client's statements wait for each other: workers begin to listen at the same time, and the driver means to stop queueing for them. */
+function oneByOne(client: ListenClient): void {
+  const query = client.query.bind(client);
+  let last: Promise<unknown> = Promise.resolve();
+  client.query = <R>(text: string, values?: readonly unknown[]) => {
+    const next = last.then(() => query<R>(text, values));
+    last = next.catch(() => undefined);
+    return next;
+  };
 }
 
 /** A bulk insert makes two temporary tables, which takes as long as this many jobs one by one. */
