@@ -23,6 +23,12 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Check the path given with --config and the permissions of the file.",
   },
+  command_invalid: {
+    meaning: "The command line is not one that deskbridge takes.",
+    status: 400,
+    retry: "stop",
+    remedy: "Add `--help` to see what the verb takes.",
+  },
   environment_invalid: {
     meaning: "A variable of the environment has a value that cannot be used.",
     status: 400,
@@ -202,6 +208,13 @@ export const errorCatalogue = {
     status: 507,
     retry: "retry",
     remedy: "Make room. The export goes on from its last commit by itself.",
+  },
+  sink_path_blocked: {
+    meaning:
+      "The path of the warehouse cannot be a folder: a file is in its place, or its name is not possible.",
+    status: 409,
+    retry: "stop",
+    remedy: "Give the connection another `path`, or move what is there away. Nothing was written.",
   },
   export_unknown: {
     meaning: "No export of that name is configured.",

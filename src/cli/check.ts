@@ -23,6 +23,7 @@ export interface CheckedPath {
   readonly ok: boolean;
   readonly connections: number;
   readonly flows: number;
+  readonly exports: number;
   readonly problems: readonly string[];
   /** Secrets that are not here and need not be, since placeholders may stand for them. */
   readonly missing: readonly string[];
@@ -76,14 +77,15 @@ async function readDeclared(): Promise<StandIns["declared"]> {
 
 async function checkPath(path: string, context: CliContext, standIns: StandIns): Promise<CheckedPath> {
   const refused = (problems: readonly string[]): CheckedPath => {
-    return { path, ok: false, connections: 0, flows: 0, problems, missing: [] };
+    return { path, ok: false, connections: 0, flows: 0, exports: 0, problems, missing: [] };
   };
   try {
     const { result, missing } = await loadWith(path, context, standIns);
     if (!result.ok) return refused(result.problems.map(formatProblem));
-    const { connections, flows } = result.config;
+    const { connections, flows, exports } = result.config;
     await tryToOpen(result.config, context);
-    return { path, ok: true, connections: connections.size, flows: flows.length, problems: [], missing };
+    const counts = { connections: connections.size, flows: flows.length, exports: exports.length };
+    return { path, ok: true, ...counts, problems: [], missing };
   } catch (error) {
     return refused(problemLines(path, error));
   }
@@ -122,12 +124,14 @@ function problemLines(path: string, error: unknown): readonly string[] {
 }
 
 function checkReport(checked: CheckedPath, context: CliContext): string {
-  const { path, ok, connections, flows, problems, missing } = checked;
+  const { path, ok, connections, flows, exports, problems, missing } = checked;
   const paint = createPaint(context);
   if (ok) {
     const note =
       missing.length === 0 ? "" : paint.faint(`, ${countOf(missing.length, "secret")} not set here`);
-    return `${paint.good("✓")} ${path}: ${countOf(connections, "connection")}, ${countOf(flows, "flow")}${note}`;
+    const counts = [countOf(connections, "connection"), countOf(flows, "flow")];
+    if (exports > 0) counts.push(countOf(exports, "export"));
+    return `${paint.good("✓")} ${path}: ${counts.join(", ")}${note}`;
   }
   const title = `${paint.bad("✗")} ${path}: ${countOf(problems.length, "problem")}`;
   // From the start of the line, where editors look for a place in a file.

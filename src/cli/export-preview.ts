@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { Argument } from "commander";
+import { Argument, InvalidArgumentError } from "commander";
 import type { Config, ExportTable } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import { exportNamed } from "../export/export-named.ts";
@@ -8,6 +8,7 @@ import { createTransform } from "../export/transform.ts";
 import { datasetCatalogue } from "../model/dataset-catalogue.ts";
 import type { Column, DatasetName } from "../model/dataset.ts";
 import { datasetNames } from "../model/dataset.ts";
+import { didYouMean } from "../sdk/nearest-name.ts";
 import type { Row, RowChange } from "../sdk/row-batch.ts";
 import { addCommonOptions, addJsonOption, parseCount } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
@@ -40,7 +41,7 @@ export function addExportPreview(verb: Command, context: CliContext): void {
     .description(
       "some rows of a dataset; with --export as that export would write them, personal data included or not",
     )
-    .addArgument(new Argument("<dataset>", "the dataset").choices(datasetNames))
+    .addArgument(new Argument("<dataset>", "the dataset").argParser(parseDataset))
     .option("--from <connection>", "the desk; that of the first export unless told")
     .option("--export <name>", "with this export's columns, filter and personal policy")
     .option("--limit <number>", "so many rows", parseCount, 5)
@@ -62,12 +63,21 @@ export function addExportPreview(verb: Command, context: CliContext): void {
   });
 }
 
+function parseDataset(text: string): DatasetName {
+  const found = datasetNames.find((name) => name === text);
+  if (found !== undefined) return found;
+  throw new InvalidArgumentError(`There are ${datasetNames.join(", ")}.${didYouMean(text, datasetNames)}`);
+}
+
 function subjectOf(command: Command, config: Config, dataset: DatasetName, options: PreviewOptions): Subject {
   const chosen = options.export === undefined ? undefined : exportNamed(config, options.export);
   const from = options.from ?? chosen?.from ?? config.exports[0]?.from;
   if (from === undefined) command.error("error: --from is needed: no export is configured", { exitCode: 2 });
   if (!config.connections.has(from))
-    throw new AppError("connection_unknown", `there is no connection ${from}`);
+    throw new AppError(
+      "connection_unknown",
+      `there is no connection ${from}.${didYouMean(from, config.connections.keys())}`,
+    );
   if (chosen === undefined) return { from, dataset, columns: datasetCatalogue[dataset].columns };
   const table = chosen.tables.find((one) => one.table.dataset === dataset);
   if (table === undefined) {

@@ -50,7 +50,8 @@ export function runAnswer({
     datasets: Object.fromEntries(tables.map((table) => [table.dataset, datasetAnswer(table)])),
     seconds: rounded(seconds),
     watermark: watermarkOf(tables),
-    ...(fault === undefined ? {} : { code: fault.code, message: fault.message }),
+    // Being stopped says all there is to say.
+    ...(fault === undefined || state === "aborted" ? {} : { code: fault.code, message: fault.message }),
   };
 }
 

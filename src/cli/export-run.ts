@@ -4,6 +4,7 @@ import { runExport } from "../export/exporter.ts";
 import { exportNamed } from "../export/export-named.ts";
 import type { ExportResult } from "../export/exporter.ts";
 import type { ExportMode } from "../ledger/exports.ts";
+import { didYouMean } from "../sdk/nearest-name.ts";
 import { addCommonOptions, addJsonOption } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
 import { printJson, printLine } from "./context.ts";
@@ -68,7 +69,7 @@ function withDatasets(
   const has = chosen.tables.map(({ table }) => table.dataset);
   const unknown = names.find((name) => !has.some((one) => one === name));
   if (unknown !== undefined) {
-    const message = `error: the export ${chosen.name} has no dataset ${unknown}; it has ${has.join(", ")}`;
+    const message = `error: the export ${chosen.name} has no dataset ${unknown}; it has ${has.join(", ")}.${didYouMean(unknown, has)}`;
     command.error(message, { exitCode: 2 });
   }
   return { ...chosen, tables: chosen.tables.filter(({ table }) => names.includes(table.dataset)) };
@@ -76,6 +77,8 @@ function withDatasets(
 
 interface How {
   readonly mode: ExportMode;
+  /** Tables by their names; all when absent. */
+  readonly only?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -97,13 +100,14 @@ export async function runVisited(
   context: CliContext,
   { app }: ExportVisit,
   { name, tables }: ExportConfig,
-  { mode, signal }: How,
+  { mode, only, signal }: How,
 ): Promise<ExportResult> {
-  const datasets = tables.map(({ table }) => table.dataset);
+  const wanted = tables.filter(({ table }) => only?.includes(table.name) ?? true);
+  const datasets = wanted.map(({ table }) => table.dataset);
   const progress = createExportProgress(context, datasets, Date.now);
   try {
     const request = { name, trigger: "hand", mode, signal, onProgress: progress.show } as const;
-    const result = await runExport(app.engine, request);
+    const result = await runExport(app.engine, { ...request, ...(only && { tables: only }) });
     // Only a run by the timetable is left out where another has been.
     if (result === undefined) throw new Error("a run by hand was left out");
     return result;

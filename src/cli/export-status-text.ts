@@ -1,4 +1,4 @@
-import type { ExportMode, ExportRunRecord } from "../ledger/exports.ts";
+import type { ExportMode, ExportRunRecord, ExportTableRecord } from "../ledger/exports.ts";
 import { bytesText } from "./export-run-text.ts";
 import type { ExportStatus } from "./export-status.ts";
 import type { Paint } from "./table.ts";
@@ -22,12 +22,20 @@ export function statusText(
         `${name} failed: ${code ?? "internal"}: ${oneLine(message ?? "")}\nWhat was published stays; the next run goes on from there. \`deskbridge export run ${name}\` tries it now.`,
       );
     }
+    if (state === "running")
+      parts.push(...(runs[0]?.tables ?? []).flatMap((table) => waitingLine(name, table)));
     if (state === "aborted")
       parts.push(`${name} was stopped before its end; the next run goes on from there.`);
     if (!configured) parts.push(`${name} is not configured any more.`);
   }
   if (isDetailed) parts.push(...statuses.flatMap((status) => details(status, paint, now)));
   return parts.join("\n\n");
+}
+
+/** A table of a run that goes on has a fault where it waits for another try. */
+function waitingLine(name: string, { table, state, code, message }: ExportTableRecord): string[] {
+  if (state !== "running" || code === null) return [];
+  return [`${name} tries ${table} again: ${code}: ${oneLine(message ?? "")}`];
 }
 
 function overview(statuses: readonly ExportStatus[], paint: Paint, now: number): string {

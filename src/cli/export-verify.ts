@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { Config, ExportConfig } from "../config/config.ts";
-import { stretchesOf, verifyTable } from "../export/verify.ts";
 import { exportNamed } from "../export/export-named.ts";
-import type { TableVerdict } from "../export/verify.ts";
+import type { Repair, TableVerdict } from "../export/verify.ts";
+import { repairsOf, verifyTable } from "../export/verify.ts";
 import type { DayRange } from "../sdk/dataset-source.ts";
 import { addCommonOptions, addJsonOption } from "./argument.ts";
 import type { CliContext, CommonOptions } from "./context.ts";
@@ -21,8 +21,8 @@ type VerifyOptions = CommonOptions & DayOptions & { readonly repair?: boolean; r
 
 const help = `
 Every row of both sides is read and added up by the day (UTC) that it came to be: how many there are, and a checksum of what they hold. What changed on
-the desk since the last run counts as different; --run-first runs the export before it compares. --repair sends the days that differ again, drops
-what the desk has not, and compares once more. Ends with 1 when the sides differ.
+the desk since the last run counts as different; --run-first runs the export before it compares. --repair sends of each
+table the days that differ again, drops what the desk has not, and compares these tables once more. Ends with 1 when the sides differ.
 
 Examples:
   deskbridge export verify nightly --run-first
@@ -34,7 +34,7 @@ export function addExportVerify(verb: Command, context: CliContext): void {
     .command("verify")
     .description("compare the warehouse with the desk, day by day, and repair what differs")
     .argument("<name>", "the export's name")
-    .option("--repair", "send the days that differ again")
+    .option("--repair", "send the days that differ again, of the tables that do")
     .option("--run-first", "run the export before comparing")
     .addHelpText("after", help);
   addDayOptions(command);
@@ -65,46 +65,47 @@ interface Verification {
   readonly signal: AbortSignal;
 }
 
-/** What the two sides came to, and the days that were sent again on the way. */
+/** What the two sides came to, and what was sent again on the way. */
 export interface VerifyOutcome {
   readonly verdicts: readonly TableVerdict[];
-  readonly repaired: readonly DayRange[];
+  readonly repaired: readonly Repair[];
 }
 
 async function verify(on: Verification, { repair, runFirst }: VerifyOptions): Promise<VerifyOutcome> {
-  if (runFirst === true) await runTo(on, { kind: "incremental" });
-  const verdicts = await compare(on);
-  const differences = verdicts.flatMap((verdict) => verdict.differences);
-  if (repair !== true || differences.length === 0) return { verdicts, repaired: [] };
-  const days = [...new Map(differences.map((difference) => [difference.day, difference])).values()];
-  const stretches = stretchesOf(days.toSorted((one, other) => (one.day < other.day ? -1 : 1)));
-  for (const stretch of stretches) {
-    printNote(on.context, `sending ${stretch.from} up to ${stretch.until} again`);
-    await runTo(on, { kind: "days", ...stretch });
+  if (runFirst === true) await runTo(on, { mode: { kind: "incremental" } });
+  const verdicts = await compare(on, on.chosen.tables);
+  const repairs = repairsOf(verdicts);
+  if (repair !== true || repairs.length === 0) return { verdicts, repaired: [] };
+  for (const { tables, from, until } of repairs) {
+    printNote(on.context, `sending ${from} up to ${until} of ${tables.join(", ")} again`);
+    await runTo(on, { mode: { kind: "days", from, until }, only: tables });
   }
-  return { verdicts: await compare(on), repaired: stretches };
+  const sent = new Set(repairs.flatMap(({ tables }) => tables));
+  const again = await compare(
+    on,
+    on.chosen.tables.filter(({ table }) => sent.has(table.name)),
+  );
+  const latest = new Map(again.map((verdict) => [verdict.table, verdict]));
+  return { verdicts: verdicts.map((verdict) => latest.get(verdict.table) ?? verdict), repaired: repairs };
 }
 
 async function runTo(
   { context, visit, chosen, signal }: Verification,
-  mode: Parameters<typeof runVisited>[3]["mode"],
+  how: Omit<Parameters<typeof runVisited>[3], "signal">,
 ): Promise<void> {
-  const result = await runVisited(context, visit, chosen, { mode, signal });
+  const result = await runVisited(context, visit, chosen, { ...how, signal });
   if (result.fault !== undefined) throw result.fault;
 }
 
-async function compare({
-  context,
-  visit,
-  chosen,
-  days,
-  signal,
-}: Verification): Promise<readonly TableVerdict[]> {
-  const names = chosen.tables.map(({ table }) => table.dataset);
+async function compare(
+  { context, visit, chosen, days, signal }: Verification,
+  tables: ExportConfig["tables"],
+): Promise<readonly TableVerdict[]> {
+  const names = tables.map(({ table }) => table.dataset);
   const progress = createExportProgress(context, names, Date.now);
   const verdicts: TableVerdict[] = [];
   try {
-    for (const table of chosen.tables) {
+    for (const table of tables) {
       const { dataset } = table.table;
       const onProgress = (rows: number): void => progress.show({ dataset, rows });
       verdicts.push(

@@ -1,5 +1,6 @@
 import { Cron } from "croner";
 import { z } from "zod";
+import { didYouMean } from "../sdk/nearest-name.ts";
 
 const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const unitsBytes = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const;
@@ -68,23 +69,27 @@ export function cronExpression() {
   return z
     .string()
     .superRefine((text, context) => {
-      if (isCron(text)) return;
+      const next = nextOf(text);
+      if (next instanceof Date) return;
       context.addIssue({
         code: "custom",
         message:
-          "this is not a cron expression; expected five fields (minute hour day month weekday), such as `15 2 * * *`",
+          next === null
+            ? "this time never comes; expected a day that its months have"
+            : "this is not a cron expression; expected five fields (minute hour day month weekday), such as `15 2 * * *`",
       });
     })
     .meta({ expected: "a cron expression such as 15 2 * * *" });
 }
 
-function isCron(text: string): boolean {
+/** When it comes next, null for never; undefined for what is no expression. */
+function nextOf(text: string): Date | null | undefined {
   // Also takes words such as @daily and single dates: only fields are wanted here.
-  if (!/^\S+(\s+\S+){4,5}$/.test(text.trim())) return false;
+  if (!/^\S+(\s+\S+){4,5}$/.test(text.trim())) return undefined;
   try {
-    return new Cron(text, { paused: true }).nextRun() !== null;
+    return new Cron(text, { paused: true }).nextRun();
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -96,7 +101,12 @@ export function timeZone() {
       if (isTimeZone(text)) return;
       context.addIssue({
         code: "custom",
-        message: "this is not a time zone; expected an IANA name such as `America/New_York` or `UTC`",
+        message: [
+          "this is not a time zone; expected an IANA name such as `America/New_York` or `UTC`",
+          didYouMean(text, Intl.supportedValuesOf("timeZone")),
+        ]
+          .filter((part) => part !== "")
+          .join("."),
       });
     })
     .meta({ expected: "an IANA time zone such as America/New_York" });

@@ -21,6 +21,8 @@ export interface ExportRequest {
   readonly name: string;
   readonly trigger: ExportTrigger;
   readonly mode: ExportMode;
+  /** Names of the tables that it is about; all of the export's when absent. */
+  readonly tables?: readonly string[];
   readonly signal: AbortSignal;
   /** Called with every batch of rows; for people. */
   readonly onProgress?: (progress: ExportProgress) => void;
@@ -101,10 +103,13 @@ async function runTables(
   let first: AppError | undefined;
   try {
     const known = await engine.ledger.exports.tables(config.name);
-    for (const table of config.tables) {
+    const isWanted = ({ table }: ExportTable): boolean => request.tables?.includes(table.name) ?? true;
+    for (const table of config.tables.filter(isWanted)) {
       const run = tableRun(engine, config, table, { request, right, known });
       const fault = await runTable(run, request.pause ?? rest);
-      records.push(recordOf(run, stateAfter(fault, request.signal), fault));
+      // Being stopped is no fault of the table's.
+      const told = request.signal.aborted ? undefined : fault;
+      records.push(recordOf(run, stateAfter(fault, request.signal), told));
       if (fault === undefined) continue;
       first ??= fault;
       if (request.signal.aborted) break;
@@ -167,8 +172,10 @@ async function runTable(
       if (signal.aborted || waitMs === undefined) return fault;
       engine.logger.warn(
         { export: run.export.name, table: run.table.table.name, code: fault.code, tries },
-        "export is tried again",
+        `export is tried again: ${fault.message}`,
       );
+      // So that `export status` says what it is waiting for.
+      await run.right.record(recordOf(run, "running", fault)).catch(() => undefined);
       await pause(waitMs, signal).catch(() => undefined);
       if (signal.aborted) return toAppError(signal.reason);
     }

@@ -51,8 +51,28 @@ export async function verifyTable(request: VerifyRequest): Promise<TableVerdict>
   return { table, dataset, sourceRows: source.rows(), sinkRows: sink.rows(), differences };
 }
 
+/** Days of some tables that are to be exported again. */
+export interface Repair extends DayRange {
+  /** By their names in the warehouse. */
+  readonly tables: readonly string[];
+}
+
+/** What makes the sides the same again: of each table the days on which it differs, and no more. Tables that differ on the same days go together. */
+export function repairsOf(verdicts: readonly TableVerdict[]): readonly Repair[] {
+  const repairs = new Map<string, { from: string; until: string; tables: string[] }>();
+  for (const { table, differences } of verdicts) {
+    for (const { from, until } of stretchesOf(differences)) {
+      const days = `${from} ${until}`;
+      const repair = repairs.get(days) ?? { from, until, tables: [] };
+      repair.tables.push(table);
+      repairs.set(days, repair);
+    }
+  }
+  return [...repairs.values()].toSorted((one, other) => (one.from < other.from ? -1 : 1));
+}
+
 /** Days one after the other as stretches, for exporting them again. */
-export function stretchesOf(differences: readonly Pick<DayDifference, "day">[]): readonly DayRange[] {
+function stretchesOf(differences: readonly Pick<DayDifference, "day">[]): readonly DayRange[] {
   const stretches: { from: string; until: string }[] = [];
   for (const { day } of differences) {
     const last = stretches.at(-1);

@@ -8,9 +8,13 @@ import type { RunAnswer } from "../../src/cli/export-run-text.ts";
 import { exportPointNames } from "../../src/telemetry/crash-point.ts";
 import { temporaryDataDir } from "../support/data-dir.ts";
 import { deskbridgeHome } from "../support/deskbridge-process.ts";
-import type { ExportEnd, ExportProcess } from "../support/export-process.ts";
+import type { ExportEnd, ExportLimits, ExportProcess } from "../support/export-process.ts";
 import { startExport } from "../support/export-process.ts";
+import { createBucketCopy } from "../support/bucket-copy.ts";
+import { openFailingProxy } from "../support/failing-proxy.ts";
 import { freshDatabase } from "../support/postgres.ts";
+import { readPublished } from "../support/published-files.ts";
+import { openS3Server } from "../support/s3-server.ts";
 import { openTcpProxy } from "../support/tcp-proxy.ts";
 
 let folder: Awaited<ReturnType<typeof temporaryDataDir>>;
@@ -36,7 +40,11 @@ afterAll(async () => {
 });
 
 interface Stand {
-  readonly start: (words: readonly string[], variables?: Readonly<Record<string, string>>) => ExportProcess;
+  readonly start: (
+    words: readonly string[],
+    variables?: Readonly<Record<string, string>>,
+    limits?: ExportLimits,
+  ) => ExportProcess;
   readonly run: (words: readonly string[]) => Promise<ExportEnd>;
   readonly status: () => Promise<ExportStatus>;
   readonly config: string;
@@ -55,11 +63,12 @@ async function standTo(sink: object, more: object = {}): Promise<Stand> {
     exports: { [name]: { from: "desk", datasets, to: "sink", chunk: 300, ...more } },
   };
   await writeFile(config, JSON.stringify(text));
-  const start: Stand["start"] = ([verb = "", ...words], variables = {}) =>
-    startExport([verb, name, ...words, "--config", config, "--data", folder.path], {
-      DATABASE_URL: desk.url,
-      ...variables,
-    });
+  const start: Stand["start"] = ([verb = "", ...words], variables = {}, limits = {}) =>
+    startExport(
+      [verb, name, ...words, "--config", config, "--data", folder.path],
+      { DATABASE_URL: desk.url, ...variables },
+      limits,
+    );
   return {
     config,
     start,
@@ -205,18 +214,75 @@ describe("a warehouse", () => {
     expect((await stand.run(["verify"])).code).toBe(0);
   });
 
-  it("at a path that cannot be written is tried again, and what is there stays as it is", async () => {
+  it("at a path that cannot be written is said at once, and what is there stays as it is", async () => {
     const file = join(folder.path, "a-file");
     await writeFile(file, "mine");
     const stand = await standTo({ use: "parquet", path: join(file, "lake") });
-    const process = stand.start(["run", "--json"]);
-    await process.noted("export is tried again");
-    process.kill("SIGINT");
-    const end = await process.ended;
+    const end = await stand.run(["run", "--json"]);
     expect(end.code).toBe(1);
-    expect(answerOf(end)).toMatchObject({ state: "aborted", rows: 0 });
+    expect(answerOf(end)).toMatchObject({ state: "failed", rows: 0, code: "sink_path_blocked" });
+    expect((await stand.status()).runs[0]).toMatchObject({ state: "failed", code: "sink_path_blocked" });
     expect(await readFile(file, "utf8")).toBe("mine");
   });
+});
+
+/** What `export status` says of the tables of the run that is under way. */
+async function waitingFor(stand: Stand): Promise<readonly unknown[]> {
+  const { state, runs } = await stand.status();
+  expect(state).toBe("running");
+  return (runs[0]?.tables ?? []).map(({ table, state: of, code }) => [table, of, code]);
+}
+
+describe("a disk that gets full in the middle of a run", () => {
+  it("is told by the status, leaves no file half written, and the next run goes on where that one stopped", async () => {
+    const stand = await standTo(lake("full"));
+    // Enough for what is staged of the tickets, and not for the messages.
+    const process = stand.start(["run", "--json"], {}, { fileKilobytes: 270 });
+    await process.noted("export is tried again");
+    expect(await waitingFor(stand)).toEqual([
+      ["messages", "running", "sink_full"],
+      ["tickets", "done", null],
+    ]);
+    const { half, whole } = await readPublished(join(folder.path, "lake", "full"));
+    expect([half, whole > 0]).toEqual([[], true]);
+    process.kill("SIGINT");
+    const end = await process.ended;
+    expect([end.code, answerOf(end).state]).toEqual([1, "aborted"]);
+    expect((await stand.status()).state).toBe("aborted");
+
+    const again = answerOf(await stand.run(["run", "--json"]));
+    expect(again).toMatchObject({ state: "done", datasets: { tickets: { rows: 0 } } });
+    expect((await stand.run(["verify"])).code).toBe(0);
+    expect((await readPublished(join(folder.path, "lake", "full"))).half).toEqual([]);
+  });
+});
+
+describe("a bucket whose server begins to answer 500 in the middle of a run", () => {
+  it.each([30, 70])(
+    "after %i calls leaves no file half written, and gets everything when it answers again",
+    async (calls) => {
+      const server = await openS3Server();
+      onTestFinished(server.close);
+      const proxy = await openFailingProxy(server.bucket.endpoint ?? "");
+      onTestFinished(proxy.close);
+      const s3 = { ...server.bucket, endpoint: proxy.url, prefix: "warehouse/" };
+      const copy = createBucketCopy({ ...server.bucket, prefix: "warehouse/" });
+      onTestFinished(copy.close);
+      const stand = await standTo(
+        { use: "parquet", s3 },
+        { datasets: [{ name: "tickets", where: 'row.created_at < "2025-07"' }] },
+      );
+      proxy.failAfter(calls);
+      const process = stand.start(["run", "--json"]);
+      await process.noted("export is tried again");
+      expect(await waitingFor(stand)).toContainEqual([expect.any(String), "running", "target_unavailable"]);
+      expect((await readPublished(await copy.fetch())).half).toEqual([]);
+      proxy.failAfter(Infinity);
+      expect(answerOf(await process.ended)).toMatchObject({ state: "done" });
+      expect((await stand.run(["verify"])).code).toBe(0);
+      expect((await readPublished(await copy.fetch())).half).toEqual([]);
+    },
+  );
 });
 
 describe("an export with a schedule", () => {

@@ -114,11 +114,31 @@ describe("export run", () => {
     [["nightly", "--to", "2026-03-01"], 2, "--to goes with --from"],
     [["nightly", "--full", "--from", "2026-03-01"], 2, "--full takes no --from"],
     [["nightly", "--dataset", "orders"], 2, "has no dataset orders; it has tickets, messages, contacts"],
+    [["nightly", "--dataset", "message"], 2, "Did you mean `messages`?"],
   ])("refuses %j", async (words, expected, message) => {
     const { code, stdout, stderr } = await exportCommand("run", ...words);
     expect(code).toBe(expected);
     expect(stdout).toBe("");
     expect(stderr).toContain(message);
+  });
+
+  it.each([
+    [["run", "nigthly"], 1, "export_unknown", "Did you mean `nightly`?"],
+    [["verify", "nigthly"], 1, "export_unknown", "Did you mean `nightly`?"],
+    [["status", "nigthly"], 1, "export_unknown", "Did you mean `nightly`?"],
+    [["preview", "contacts", "--export", "nigthly"], 1, "export_unknown", "Did you mean `nightly`?"],
+    [["preview", "contacts", "--from", "dsek"], 1, "connection_unknown", "Did you mean `desk`?"],
+    [["preview", "contcts"], 2, "command_invalid", "Did you mean `contacts`?"],
+    [["run", "nightly", "--to", "2026-03-01"], 2, "command_invalid", "--to goes with --from"],
+    [["run"], 2, "command_invalid", "missing required argument 'name'"],
+    [["run", "nightly", "--ful"], 2, "command_invalid", "unknown option '--ful'"],
+  ])("tells a program what is wrong with %j", async (words, expected, code, message) => {
+    const result = await exportCommand(...words, "--json");
+    expect(result.code).toBe(expected);
+    expect(jsonOf(result)).toEqual({
+      error: { code, message: expect.stringContaining(message), remedy: expect.stringMatching(/\.$/) },
+    });
+    expect(result.stderr).toContain(message);
   });
 
   it("needs no secret of a connection that has no part in it, and names those that are missing of one that has", async () => {
@@ -219,6 +239,10 @@ describe("export verify", () => {
     const repaired = await verify("--repair");
     expect(repaired.code).toBe(0);
     expect(repaired.stdout).toContain("nightly: both sides are the same now");
+    expect(repaired.stderr).toContain(`sending ${day} up to `);
+    // Nothing is sent of a table that is the same.
+    const [last] = (await statusOf("nightly")).runs;
+    expect(last?.tables.map(({ table, rowsRead }) => [table, rowsRead > 0])).toEqual([["messages", true]]);
     expect((await verify()).code).toBe(0);
   });
 });

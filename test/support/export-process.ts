@@ -12,6 +12,7 @@ export interface ExportEnd {
 }
 
 export interface ExportProcess {
+  readonly pid: number;
   readonly kill: (signal: NodeJS.Signals) => void;
   /** Resolves when standard error holds this text; rejects when the process ends first. */
   readonly noted: (text: string) => Promise<void>;
@@ -20,12 +21,20 @@ export interface ExportProcess {
 
 const program = resolve(import.meta.dirname, "../../src/main.ts");
 
+export interface ExportLimits {
+  /** The largest file that it may write, in kilobytes: beyond that writing fails, as on a disk that is full. */
+  readonly fileKilobytes?: number;
+}
+
 /** Starts `deskbridge export …` as a process of its own, with these variables only, besides `PATH` and `HOME`. */
 export function startExport(
   words: readonly string[],
   variables: Readonly<Record<string, string>>,
+  { fileKilobytes }: ExportLimits = {},
 ): ExportProcess {
-  const child = spawn(process.execPath, [program, "export", ...words], {
+  const limit = fileKilobytes === undefined ? "" : `ulimit -S -f ${fileKilobytes} && `;
+  const command = ["-c", `${limit}exec "$@"`, "bash", process.execPath, program, "export", ...words];
+  const child = spawn("bash", command, {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...variables },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -38,6 +47,7 @@ export function startExport(
   });
   const ended = endOf(child, text);
   return {
+    pid: child.pid ?? 0,
     kill: (signal) => void child.kill(signal),
     ended,
     noted: (wanted) =>

@@ -141,7 +141,12 @@ const wrong: readonly (readonly [string, string, RegExp])[] = [
   [
     "a time zone",
     nightly(`datasets: [tickets], schedule: { cron: "15 2 * * *", timezone: Europe/Pariss }`),
-    /^a\.yaml:3:99 exports\.nightly\.schedule\.timezone — this is not a time zone/,
+    /^a\.yaml:3:99 exports\.nightly\.schedule\.timezone — this is not a time zone.*`Europe\/Paris`/,
+  ],
+  [
+    "a time that never comes",
+    nightly(`datasets: [tickets], schedule: { cron: "0 0 31 2 *" }`),
+    /^a\.yaml:3:75 exports\.nightly\.schedule\.cron — this time never comes/,
   ],
   [
     "a connection",

@@ -4,9 +4,17 @@ import { AppError } from "../../errors.ts";
 
 const fullCodes: ReadonlySet<string | undefined> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 const deniedCodes: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EROFS"]);
+/** Something else is at the path, or nothing can be: another try would find the same. */
+const blockedCodes: ReadonlySet<string | undefined> = new Set([
+  "EEXIST",
+  "EISDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "ENOTDIR",
+]);
 const probeBytes = 2 * 1024 ** 2;
 
-/** A fault of the file system as an operator reads it: `sink_full`, `target_unauthorized` or `target_unavailable`. */
+/** A fault of the file system as an operator reads it: `sink_full`, `target_unauthorized`, `sink_path_blocked` or `target_unavailable`. */
 export function diskFault(error: unknown, doing: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (error instanceof AppError || code === undefined || syscall === undefined) return error;
@@ -16,6 +24,10 @@ export function diskFault(error: unknown, doing: string): unknown {
   if (deniedCodes.has(code)) {
     const message = `${doing}: not allowed (${code}); give this process the right to write there`;
     return new AppError("target_unauthorized", message, { cause: error });
+  }
+  if (blockedCodes.has(code)) {
+    const message = `${doing}: something that is no folder is in the way (${code} in ${syscall})`;
+    return new AppError("sink_path_blocked", message, { cause: error });
   }
   return new AppError("target_unavailable", `${doing}: ${code} in ${syscall}`, { cause: error });
 }

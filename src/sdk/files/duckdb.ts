@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { AppError } from "../../errors.ts";
-import { isDiskFull } from "./disk-fault.ts";
+import { diskFault, isDiskFull } from "./disk-fault.ts";
 
 /** A DuckDB of this process, with its times in UTC. Faults are `AppError`s that tell nothing of what is in the rows. */
 export interface Duckdb {
@@ -51,7 +51,7 @@ function settings(threads = duckdbThreads()): Record<string, string> {
 /** Opens an empty database in a folder, which is made. Loads DuckDB, which is large, so it is opened only where there is something to do. */
 export async function openDuckdb({ folder, signal, threads }: DuckdbRequest): Promise<Duckdb> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const opened = await guarded(folder, signal, async () => {
     const options = { ...settings(threads), temp_directory: join(folder, "overflow") };
     const instance = await Instance.create(join(folder, stagedName), options);
@@ -65,6 +65,14 @@ export async function openDuckdb({ folder, signal, threads }: DuckdbRequest): Pr
   return createDuckdb({ ...opened, threads: threads ?? duckdbThreads() }, folder, signal);
 }
 
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw diskFault(error, `${folder} cannot be made`);
+  }
+}
+
 /** What the database of `openDuckdb` is called in its folder. */
 export const stagedName = "staged.db";
 
@@ -75,7 +83,7 @@ export const stagedName = "staged.db";
 export async function openDuckdbFile(path: string, signal: AbortSignal): Promise<Duckdb> {
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const opened = await guarded(folder, signal, async () => {
     const instance = await Instance.fromCache(path, settings());
     const connection = await instance.connect();
