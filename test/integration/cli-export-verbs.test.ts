@@ -136,7 +136,11 @@ describe("export run", () => {
     const result = await exportCommand(...words, "--json");
     expect(result.code).toBe(expected);
     expect(jsonOf(result)).toEqual({
-      error: { code, message: expect.stringContaining(message), remedy: expect.stringMatching(/\.$/) },
+      error: {
+        code,
+        message: expect.stringContaining(message) as string,
+        remedy: expect.stringMatching(/\.$/) as string,
+      },
     });
     expect(result.stderr).toContain(message);
   });
