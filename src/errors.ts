@@ -57,7 +57,7 @@ export const errorCatalogue = {
     meaning: "The connection's connector does not offer what was asked of it.",
     status: 400,
     retry: "stop",
-    remedy: "Use a connector that offers it; `docs/reference/connectors.md` lists who offers what.",
+    remedy: "Use a connector that offers it; the pages in `docs/reference/connectors/` say who offers what.",
   },
   ledger_unavailable: {
     meaning: "PostgreSQL cannot be reached or refused the statement.",

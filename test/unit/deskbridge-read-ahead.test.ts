@@ -61,7 +61,7 @@ async function openDesk(serve: Serve = whole) {
   return { asked, answers, pages, stop, untilAsked };
 }
 
-async function nextPage(pages: AsyncIterator<DatasetPage, undefined>): Promise<DatasetPage> {
+async function nextPage(pages: AsyncIterator<DatasetPage>): Promise<DatasetPage> {
   const next = await pages.next();
   if (next.done === true) throw new Error("there is no page more");
   return next.value;
@@ -73,7 +73,7 @@ async function idsOf({ changes }: DatasetPage): Promise<unknown[]> {
   return ids;
 }
 
-async function idsOfAll(pages: AsyncIterator<DatasetPage, undefined>): Promise<unknown[]> {
+async function idsOfAll(pages: AsyncIterator<DatasetPage>): Promise<unknown[]> {
   const ids: unknown[] = [];
   for (;;) {
     const next = await pages.next();
