@@ -6,6 +6,7 @@ import type { CommitRequest, SinkWriter } from "../sdk/sink.ts";
 import type { TableMove } from "../ledger/exports.ts";
 import type { TableRun } from "./table-run.ts";
 import { datasetSourceOf, hasColumns, recordOf, sinkOf } from "./table-run.ts";
+import { sideFaults, sidePages } from "./side.ts";
 import type { Transform } from "./transform.ts";
 import { createTransform } from "./transform.ts";
 import type { Place } from "./watermark.ts";
@@ -35,13 +36,15 @@ export async function transfer(run: TableRun): Promise<void> {
 async function openWriter(run: TableRun): Promise<SinkWriter> {
   const { engine, export: config, table, right, signal } = run;
   const open = (): Promise<SinkWriter> =>
-    sinkOf(engine, config.to).open({
-      table: table.table,
-      export: config.name,
-      run: right.run(),
-      onSchemaChange: config.onSchemaChange,
-      signal,
-    });
+    sideFaults(config.to, () =>
+      sinkOf(engine, config.to).open({
+        table: table.table,
+        export: config.name,
+        run: right.run(),
+        onSchemaChange: config.onSchemaChange,
+        signal,
+      }),
+    );
   const writer = await open();
   const newest = writer.position?.run ?? 0;
   if (newest <= right.run()) return writer;
@@ -157,15 +160,21 @@ function isChunk({ chunkRows }: ExportConfig, rows: number, ms: number): boolean
   return rows >= mostRows || (rows > 0 && ms >= publishEveryMs);
 }
 
-function pagesOf({ table, mode, export: { lagMs }, signal }: TableRun, { source, plan, stop }: Try) {
+function pagesOf(run: TableRun, { source, plan, stop }: Try): AsyncIterable<DatasetPage> {
+  const {
+    table,
+    mode,
+    export: { from, lagMs },
+    signal,
+  } = run;
   const request = {
     dataset: table.table.dataset,
     columns: table.read.map(({ name }) => name),
     signal: AbortSignal.any([signal, stop.signal]),
   };
-  if (mode.kind !== "days") return source.read({ ...request, after: plan.after, lagMs });
+  if (mode.kind !== "days") return sidePages(from, source.read({ ...request, after: plan.after, lagMs }));
   if (source.readDays !== undefined)
-    return source.readDays({ ...request, from: mode.from, until: mode.until });
+    return sidePages(from, source.readDays({ ...request, from: mode.from, until: mode.until }));
   throw new AppError("capability_missing", `the source of ${request.dataset} cannot give single days`);
 }
 
@@ -199,7 +208,7 @@ async function writePage(run: TableRun, one: Try, page: DatasetPage, transform: 
       run.signal.throwIfAborted();
       const { value } = next;
       const out = transform(value);
-      [next] = await Promise.all([changes.next(), writeAll(one.writer, out)]);
+      [next] = await Promise.all([changes.next(), writeAll(run, one, out)]);
       written += out.reduce((sum, { batch }) => sum + batch.count, 0);
       run.counts.rowsRead += value.batch.count;
       report(run, page);
@@ -214,8 +223,14 @@ async function writePage(run: TableRun, one: Try, page: DatasetPage, transform: 
   }
 }
 
-async function writeAll(writer: SinkWriter, changes: readonly RowChange[]): Promise<void> {
-  for (const change of changes) await writer.write(change);
+function writeAll(
+  { export: { to } }: TableRun,
+  { writer }: Try,
+  changes: readonly RowChange[],
+): Promise<void> {
+  return sideFaults(to, async () => {
+    for (const change of changes) await writer.write(change);
+  });
 }
 
 function report(
@@ -237,7 +252,7 @@ async function commit(
   await run.right.ensure();
   engine.crashPoint("export.staged");
   const mayDrop = plan.drops && (plan.since !== undefined || run.mode.kind === "days");
-  const receipt = await writer.commit({ ...request, mayDrop });
+  const receipt = await sideFaults(run.export.to, () => writer.commit({ ...request, mayDrop }));
   engine.crashPoint("export.published");
   counts.inserted += receipt.inserted;
   counts.updated += receipt.updated;

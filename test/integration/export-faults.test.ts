@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { AppError } from "../../src/errors.ts";
 import type { DatasetSource } from "../../src/sdk/dataset-source.ts";
 import type { Sink } from "../../src/sdk/sink.ts";
 import { createArraySource } from "../support/array-source.ts";
@@ -118,6 +119,26 @@ it("the ledger being away for a moment after a commit costs another try, and no 
   const result = await exportStand({ exports: [config], ledger, source, sink: cutting }).run();
   expect(result).toMatchObject({ state: "done", tables: [{ inserted: 12, updated: 0 }] });
   expect(await rowsIn(lake, config)).toEqual(rows);
+});
+
+it("a fault says which of the two connections it is of, and comes with its class", async () => {
+  const { ledgers, config, source, lake } = await stand();
+  const fault = new AppError("target_unauthorized", "the credential was refused");
+  const broken: DatasetSource = {
+    ...source,
+    read: async function* read() {
+      yield { changes: (async function* none() {})(), watermark: "1" };
+      throw fault;
+    },
+  };
+  const closed: Sink = { open: () => Promise.reject(fault) };
+  const [ledger] = ledgers;
+  const ofDesk = await exportStand({ exports: [config], ledger, source: broken, sink: lake.sink }).run();
+  const ofLake = await exportStand({ exports: [config], ledger, source, sink: closed }).run();
+  expect([ofDesk.fault, ofLake.fault].map((one) => [one?.code, one?.message])).toEqual([
+    ["target_unauthorized", "desk: the credential was refused"],
+    ["target_unauthorized", "lake: the credential was refused"],
+  ]);
 });
 
 it("deliveries of the worker are exported whatever the desk gives, and stay when the ledger prunes them", async () => {
