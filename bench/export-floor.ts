@@ -2,6 +2,7 @@ import { createWriteStream } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { DuckDBInstance } from "@duckdb/node-api";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
@@ -48,34 +49,74 @@ export async function measureBareCopy(sourceUrl: string, targetUrl: string): Pro
 
 /** DuckDB's own `COPY` to Parquet, a folder a day, of the rows in a table of its own: what brings them there is not in the time. */
 export async function measureDuckdbCopy(sourceUrl: string, folder: string): Promise<FloorFigures> {
-  const [csv, parquet, file] = ["floor.csv", "floor", "floor.duckdb"].map((name) => join(folder, name));
-  const source = new pg.Client(sourceUrl);
-  await source.connect();
+  return withDuckdb(folder, async (connection, csv, parquet) => {
+    await writeCsv(sourceUrl, csv);
+    await connection.run(`create table messages as select * from ${csvOf(csv)}`);
+    await connection.run("checkpoint");
+    return timed(() => copyToParquet(connection, "messages", parquet));
+  });
+}
+
+/** The whole way to the same files without anything of ours: a bare `COPY … TO` into a file, which DuckDB reads and copies to Parquet. */
+export async function measureWayToParquet(sourceUrl: string, folder: string): Promise<FloorFigures> {
+  return withDuckdb(folder, (connection, csv, parquet) =>
+    timed(async () => {
+      await writeCsv(sourceUrl, csv);
+      return copyToParquet(connection, csvOf(csv), parquet);
+    }),
+  );
+}
+
+async function timed(work: () => Promise<number>): Promise<FloorFigures> {
+  const start = performance.now();
+  const rows = await work();
+  return { rows, seconds: (performance.now() - start) / 1000 };
+}
+
+/** A database in a file with the usual settings of DuckDB, and places for the rows as CSV and as Parquet. */
+async function withDuckdb(
+  folder: string,
+  work: (connection: DuckDBConnection, csv: string, parquet: string) => Promise<FloorFigures>,
+): Promise<FloorFigures> {
+  const [csv, parquet, file] = [
+    join(folder, "floor.csv"),
+    join(folder, "floor"),
+    join(folder, "floor.duckdb"),
+  ];
   const instance = await DuckDBInstance.create(file);
   try {
-    await pipeline(
-      source.query(copyTo(`copy (${messagesText}) to stdout (format csv)`)),
-      createWriteStream(csv ?? ""),
-    );
     const connection = await instance.connect();
     await connection.run("set timezone = 'UTC'");
-    await connection.run(
-      `create table messages as select * from read_csv('${csv}', header = false, auto_detect = false, quote = '"', escape = '"', columns = ${columnText()})`,
-    );
-    await connection.run("checkpoint");
-    const counted = await connection.runAndReadAll("select count(*)::integer as rows from messages");
-    const start = performance.now();
-    await connection.run(
-      `copy (select *, created_at::date as day from messages) to '${parquet}' (format parquet, compression zstd, partition_by (day))`,
-    );
-    const seconds = (performance.now() - start) / 1000;
+    const figures = await work(connection, csv, parquet);
     connection.closeSync();
-    return { rows: Number(counted.getRowObjects()[0]?.["rows"]), seconds };
+    return figures;
   } finally {
     instance.closeSync();
-    await source.end();
-    for (const path of [csv, parquet, file]) await rm(path ?? "", { recursive: true, force: true });
+    for (const path of [csv, parquet, file]) await rm(path, { recursive: true, force: true });
   }
+}
+
+async function writeCsv(sourceUrl: string, path: string): Promise<void> {
+  const source = new pg.Client(sourceUrl);
+  await source.connect();
+  try {
+    const rows = source.query(copyTo(`copy (${messagesText}) to stdout (format csv)`));
+    await pipeline(rows, createWriteStream(path));
+  } finally {
+    await source.end();
+  }
+}
+
+function csvOf(path: string): string {
+  return `read_csv('${path}', header = false, auto_detect = false, quote = '"', escape = '"', columns = ${columnText()})`;
+}
+
+/** Gives back how many rows there were. */
+async function copyToParquet(connection: DuckDBConnection, rows: string, folder: string): Promise<number> {
+  const result = await connection.runAndReadAll(
+    `copy (select *, created_at::date as day from ${rows}) to '${folder}' (format parquet, compression zstd, partition_by (day))`,
+  );
+  return Number(result.getRows()[0]?.[0]);
 }
 
 function columnText(): string {

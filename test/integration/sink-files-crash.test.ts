@@ -7,44 +7,16 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createFileSink } from "../../src/sdk/files/file-sink.ts";
 import { createLocalFiles } from "../../src/sdk/files/local-files.ts";
-import type { TableFiles } from "../../src/sdk/files/table-files.ts";
 import type { Row } from "../../src/sdk/row-batch.ts";
 import type { Sink, SinkWriter } from "../../src/sdk/sink.ts";
 import { gone, inOrder, upsert, valuesRow, valuesTable } from "../../src/sdk/testing/sink-table.ts";
 import { readFiles } from "../support/file-sink-fixture.ts";
+import type { Life } from "../support/mortal-files.ts";
+import { mortal } from "../support/mortal-files.ts";
 
 let root: string;
 beforeEach(async () => void (root = await mkdtemp(join(tmpdir(), "deskbridge-crash-"))));
 afterEach(() => rm(root, { recursive: true, force: true }));
-
-/** How many more deeds the files of a process do before it dies. */
-interface Life {
-  left: number;
-}
-
-/** Files of a process that dies: what is done to several files is done to one after the other. */
-function mortal(files: TableFiles, life: Life): TableFiles {
-  const deed = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (life.left <= 0) throw new Error("died");
-    life.left -= 1;
-    const result = await work();
-    if (life.left <= 0) throw new Error("died");
-    return result;
-  };
-  const each = async <T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> => {
-    for (const item of items) await deed(() => work(item));
-  };
-  return {
-    ...files,
-    read: (name) => deed(() => files.read(name)),
-    write: (name, text) => deed(() => files.write(name, text)),
-    outputFolder: (name) => deed(() => files.outputFolder(name)),
-    stage: (name) => deed(() => files.stage(name)),
-    publish: (moves) => each(moves, (move) => files.publish([move])),
-    remove: (names) => each(names, (name) => files.remove([name])),
-    removeFolder: (name) => deed(() => files.removeFolder(name)),
-  };
-}
 
 function createSink(life: Life = { left: Infinity }): Sink {
   return createFileSink({

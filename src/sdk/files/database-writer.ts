@@ -160,11 +160,9 @@ async function merge(
   let deleted = 0;
   if (settled.hasGone) {
     // What came again after it was deleted is staged, and replaced below.
-    deleted = await changed(
-      db,
-      `DELETE FROM ${target} t USING (SELECT DISTINCT * FROM ${workName}.main.gone g ANTI JOIN ${keys} s ON ${sameKey(key, "g", "s")}) d
-        WHERE ${sameKey(key, "t", "d")}`,
-    );
+    deleted =
+      await db.change(`DELETE FROM ${target} t USING (SELECT DISTINCT * FROM ${workName}.main.gone g ANTI JOIN ${keys} s ON ${sameKey(key, "g", "s")}) d
+        WHERE ${sameKey(key, "t", "d")}`);
   }
   const [found] = await db.rows(
     `SELECT count(*)::DOUBLE AS rows FROM ${target} t SEMI JOIN ${keys} s ON ${sameKey(key, "t", "s")}`,
@@ -207,11 +205,5 @@ async function drop(
         ]),
   ];
   if (conditions.length === 0) return 0;
-  return changed(db, `DELETE FROM ${qualified(place, request.table.name)} WHERE ${conditions.join(" OR ")}`);
-}
-
-/** How many rows a statement changed. */
-async function changed(db: Duckdb, sql: string): Promise<number> {
-  const [row] = await db.rows(sql);
-  return Number(row?.["Count"] ?? 0);
+  return db.change(`DELETE FROM ${qualified(place, request.table.name)} WHERE ${conditions.join(" OR ")}`);
 }

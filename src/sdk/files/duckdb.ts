@@ -10,6 +10,8 @@ export interface Duckdb {
   /** How many threads it works with at most. */
   readonly threads: number;
   readonly run: (sql: string) => Promise<void>;
+  /** Runs a statement that writes rows; gives back how many. */
+  readonly change: (sql: string) => Promise<number>;
   readonly rows: (sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Rows as they come, some at a time. */
   readonly stream: (sql: string) => AsyncIterable<readonly Readonly<Record<string, unknown>>[]>;
@@ -136,6 +138,12 @@ function createDuckdb(
         await connection.run(giveBack);
       });
     },
+    change: (sql) =>
+      guarded(folder, signal, async () => {
+        const [row] = (await connection.runAndReadAll(sql)).getRowObjectsJS();
+        await connection.run(giveBack);
+        return Number(row?.["Count"] ?? 0);
+      }),
     rows: (sql) =>
       guarded(folder, signal, async () => (await connection.runAndReadAll(sql)).getRowObjectsJS()),
     async *stream(sql) {

@@ -26,8 +26,8 @@ interface EarlyDay {
 export interface EarlyFiles {
   /** Whether it is worth it: the rows are of few enough days to be written at a time, of enough that most are done with them, and few of those are there. */
   readonly suits: (rows: string) => Promise<boolean>;
-  /** Tells whether none of the rows came twice. */
-  readonly write: (rows: string) => Promise<boolean>;
+  /** Tells whether all of them are there and none came twice. */
+  readonly write: (rows: string, count: number) => Promise<boolean>;
   readonly finish: () => Promise<{
     readonly days: EarlyDays;
     readonly rows: number;
@@ -59,8 +59,12 @@ const presentDays = 4;
 
 export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
   const { files, folder, isPresent, database } = request;
-  const days = new Map<string, EarlyDay>();
+  let days = new Map<string, EarlyDay>();
   let parts = 0;
+  const forget = (): void => {
+    days = new Map();
+    parts = 0;
+  };
   return {
     suits: async (rows) => {
       const db = await database();
@@ -69,23 +73,23 @@ export function createEarlyFiles(request: EarlyRequest): EarlyFiles {
       const isSpread = found.length >= fewestDays && found.length <= daysAtOnce();
       return isSpread && present * presentDays <= found.length;
     },
-    write: async (rows) => {
+    write: async (rows, count) => {
       const part = `${folder()}/early/${parts}`;
       parts += 1;
-      return writePart(request, days, part, rows);
+      return (await writePart(request, days, part, rows)) === count;
     },
     finish: async () => ({
       days,
       rows: [...days.values()].reduce((sum, day) => sum + day.rows, 0),
       hasRepeats: await isRepeatedAcross(request, days),
     }),
-    handOver: () => {
-      parts = 0;
-    },
+    handOver: forget,
     discard: async () => {
-      if (parts > 0) await files.removeFolder(`${folder()}/early`);
-      parts = 0;
-      days.clear();
+      const name = folder();
+      const hasFiles = parts > 0;
+      forget();
+      // Nothing else is in it before the commit.
+      if (hasFiles) await files.removeFolder(name);
     },
   };
 }
@@ -95,12 +99,13 @@ function spareThreads({ threads }: Duckdb): number {
   return Math.max(1, Math.floor(threads / 2));
 }
 
+/** Writes rows and notes their files; gives back how many different keys these have, day by day. */
 async function writePart(
   request: EarlyRequest,
   days: Map<string, EarlyDay>,
   part: string,
   rows: string,
-): Promise<boolean> {
+): Promise<number> {
   const { files, format, layout, written, run, database } = request;
   const db = await database();
   await db.run(
@@ -114,7 +119,7 @@ async function writePart(
     const before = days.get(day) ?? { parts: [], rows: 0 };
     days.set(day, { parts: [...before.parts, ...(names.get(day) ?? [])], rows: before.rows + count });
   }
-  return found.every(({ rows: count, keys }) => count === keys);
+  return found.reduce((sum, { keys }) => sum + keys, 0);
 }
 
 interface KeyCount {

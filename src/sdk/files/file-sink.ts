@@ -20,6 +20,8 @@ import { createTableWriter } from "./table-writer.ts";
 export interface FileSinkOptions {
   readonly format: FormatName;
   readonly openTable: OpenTableFiles;
+  /** How many bytes of rows are taken in at a time; some megabytes when absent. */
+  readonly pieceBytes?: number;
   readonly logger: Logger;
   readonly now: () => number;
 }
@@ -73,7 +75,7 @@ async function openTable(
     const total = manifest.files.length;
     const held = await inspectColumns({ manifest, files, format, changed, total, database: database.open });
     const columns = settleColumns(held, request, files.place);
-    const { now } = options;
+    const { now, pieceBytes } = options;
     return createTableWriter({
       request,
       files,
@@ -82,6 +84,7 @@ async function openTable(
       columns,
       workFolder,
       database,
+      pieceBytes,
       now,
     });
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -174,9 +174,12 @@ async function removeObject(place: Place, name: string): Promise<void> {
 }
 
 async function removeObjects(place: Place, name: string): Promise<void> {
+  // First, as nothing can keep it here: the server may be away, or the run be stopped.
+  const output = join(place.output, name);
+  await rm(output, { recursive: true, force: true });
+  for (const folder of [dirname(output), place.output]) await rmdir(folder).catch(() => undefined);
   const names = [...(await listObjects(place, `${name}/`)).keys()];
   // A record without what it speaks of could not be carried out.
   if (names.includes(recordName)) await removeObject(place, recordName);
   await atOnce(names, (one) => removeObject(place, one));
-  await rm(join(place.output, name), { recursive: true, force: true });
 }

@@ -35,7 +35,7 @@ interface OpenFile extends Omit<SpoolFile, "rows" | "isFull"> {
 const spoolHeading = "rows\n";
 
 /** What is written before DuckDB takes it in: enough to be worth files of its own, little enough for these to be gathered in memory while more comes. */
-const fileBytes = 16 * 1024 ** 2;
+const usualFileBytes = 16 * 1024 ** 2;
 
 /** Appends bytes; gives back how many. */
 async function append(handle: FileHandle, chunks: readonly Buffer[]): Promise<number> {
@@ -46,7 +46,7 @@ async function append(handle: FileHandle, chunks: readonly Buffer[]): Promise<nu
   return bytes;
 }
 
-export function createSpool(folder: string, name: string): Spool {
+export function createSpool(folder: string, name: string, fileBytes = usualFileBytes): Spool {
   let current: OpenFile | undefined;
   let number = 0;
 

@@ -2,6 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { RowChange } from "../row-batch.ts";
 import type { SinkTable } from "../sink.ts";
+import { inTransaction } from "./database-record.ts";
 import type { Duckdb } from "./duckdb.ts";
 import type { EarlyFiles } from "./early-files.ts";
 import { keepLast } from "./settled-changes.ts";
@@ -32,6 +33,8 @@ interface StagingRequest {
   /** Names of the columns that are written; those of the key and the day are among them. */
   readonly written: readonly string[];
   readonly folder: string;
+  /** How many bytes of rows are taken in at a time; the spool's own number when absent. */
+  readonly pieceBytes?: number | undefined;
   /** The longest row that is taken, in bytes of CSV. */
   readonly mostRowBytes: number;
   /** Opens the database when it is first needed. */
@@ -69,8 +72,8 @@ const noProgress = (): Progress => ({
 
 export function createStagedChanges(request: StagingRequest): StagedChanges {
   const spools = {
-    upsert: createSpool(request.folder, "upserts"),
-    delete: createSpool(request.folder, "deletes"),
+    upsert: createSpool(request.folder, "upserts", request.pieceBytes),
+    delete: createSpool(request.folder, "deletes", request.pieceBytes),
   };
   let progress = noProgress();
 
@@ -103,8 +106,9 @@ export function createStagedChanges(request: StagingRequest): StagedChanges {
       await loading.catch(() => undefined);
       progress = noProgress();
       for (const { path } of files) await rm(path, { force: true });
-      await request.early?.discard();
+      // First what is on this machine for sure: a bucket may be away.
       await clearSpools(Object.values(spools));
+      await request.early?.discard();
       if (hasTables) await dropTables(await request.database());
     },
   };
@@ -164,7 +168,7 @@ async function writeEarly(request: StagingRequest, progress: Progress, file: Spo
   const rows = selection(table, alone(file), [...written, dayName], progress.rowBytes);
   try {
     if (isFirst && !(file.isFull && (await early.suits(rows)))) progress.early = "off";
-    else if (!(await early.write(rows))) progress.early = "off";
+    else if (!(await early.write(rows, file.rows))) progress.early = "off";
   } catch (error) {
     if (!(error instanceof AppError) || error.code === "sink_full") throw error;
     // A row that is too long, or rows of too many days: the careful way takes them, or says what is wrong.
@@ -199,7 +203,10 @@ async function takeKeys(request: StagingRequest, progress: Progress, file: Spool
 
 const alone = ({ columns, path }: SpoolFile): SpooledRows => ({ columns, paths: [path] });
 
-/** Runs a statement over a file; once more where the file turns out to have a longer row than DuckDB was prepared for. */
+/**
+ * Runs an `INSERT` of all rows of a file; once more where the file turns out to have a longer row than DuckDB was prepared for. That it may meet such a row with
+ * an error or by leaving rows out.
+ */
 async function withRows(
   request: StagingRequest,
   progress: Progress,
@@ -207,19 +214,25 @@ async function withRows(
   statement: (rowBytes: number) => string,
 ): Promise<void> {
   const db = await requireTables(request, progress);
+  const { name } = request.table;
   // Rows are numbered as they came: which of them is the last of its key goes by that.
   await db.run(`SET threads = ${db.threads}; SET preserve_insertion_order = true`);
+  const insert = (): Promise<void> =>
+    inTransaction(db, async () => {
+      if ((await db.change(statement(progress.rowBytes))) === file.rows) return;
+      throw new AppError("target_protocol", `table ${name}: batches do not hold as many rows as they say`);
+    });
   try {
-    await db.run(statement(progress.rowBytes));
+    await insert();
   } catch (error) {
     const longest = longestRow(await readFile(file.path));
     if (longest <= progress.rowBytes) throw error;
     if (longest > request.mostRowBytes) {
-      const message = `table ${request.table.name}: a row has ${longest} bytes; ${request.mostRowBytes} are the most`;
+      const message = `table ${name}: a row has ${longest} bytes; ${request.mostRowBytes} are the most`;
       throw new AppError("target_rejected", message);
     }
     progress.rowBytes = longest + 1;
-    await db.run(statement(progress.rowBytes));
+    await insert();
   }
 }
 

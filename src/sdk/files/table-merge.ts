@@ -182,9 +182,15 @@ async function mergeGroup(
     const rows = withFate(request, await presentRows(request, sources, names), range);
     parts.push(`SELECT ${identifiers([...names, runColumn])}, _day FROM (${rows}) WHERE _fate = 'kept'`);
   }
-  if (parts.length > 0) {
-    await db.run(format.copy(parts.join(" UNION ALL "), layout, await files.outputFolder(folder)));
-  }
+  const expected = affected.reduce(
+    (sum, day) => sum + (group.staged.get(day) ?? 0) + (fates.get(day)?.kept ?? 0),
+    0,
+  );
+  const count =
+    parts.length === 0
+      ? 0
+      : await db.change(format.copy(parts.join(" UNION ALL "), layout, await files.outputFolder(folder)));
+  if (count !== expected) throw new AppError("internal", `${count} rows of ${expected} were written`);
   await files.release();
   const written = await oneFileEach(request, folder, await writtenFiles(files, folder));
   const days = affected.map((day): MergedDay => {

@@ -27,6 +27,7 @@ export interface OpenTable {
   readonly workFolder: string;
   /** Opened when it is first needed, closed by the writer. */
   readonly database: LazyDuckdb;
+  readonly pieceBytes?: number | undefined;
   readonly now: () => number;
 }
 
@@ -45,6 +46,7 @@ export function createTableWriter(table: OpenTable): SinkWriter {
     table: request.table,
     written: columns.written,
     folder: table.workFolder,
+    pieceBytes: table.pieceBytes,
     mostRowBytes: table.format.mostRowBytes,
     database: table.database.open,
     // Only of Parquet the keys can be looked at without the rest.
