@@ -29,15 +29,25 @@ export interface FloorFigures {
   readonly seconds: number;
 }
 
-/** A bare `COPY … TO` into a bare `COPY … FROM`, over two connections, into a table without a key. */
-export async function measureBareCopy(sourceUrl: string, targetUrl: string): Promise<FloorFigures> {
+/** A table to copy into: one without a key, or one as the PostgreSQL sink has it, with its key, its index on the day and its column of the run. */
+export type BareTable = "keyless" | "like the sink's";
+
+/** A bare `COPY … TO` into a bare `COPY … FROM`, over two connections. */
+export async function measureBareCopy(
+  sourceUrl: string,
+  targetUrl: string,
+  table: BareTable,
+): Promise<FloorFigures> {
   const [source, target] = [new pg.Client(sourceUrl), new pg.Client(targetUrl)];
   await Promise.all([source.connect(), target.connect()]);
   try {
     const list = Object.entries(columns).map(([name, type]) => `"${name}" ${type}`);
+    if (table !== "keyless") list.push("_deskbridge_run bigint not null default 1", "primary key (id)");
     await target.query(`create table bare_copy (${list.join(", ")})`);
+    if (table !== "keyless") await target.query("create index on bare_copy (created_at)");
     const start = performance.now();
-    const into = target.query(copyFrom("copy bare_copy from stdin (format csv)"));
+    const names = Object.keys(columns).map((name) => `"${name}"`);
+    const into = target.query(copyFrom(`copy bare_copy (${names.join(", ")}) from stdin (format csv)`));
     await pipeline(source.query(copyTo(`copy (${messagesText}) to stdout (format csv)`)), into);
     const seconds = (performance.now() - start) / 1000;
     await target.query("drop table bare_copy");

@@ -86,7 +86,10 @@ export async function measureExportSpeed({ rows, note }: ExportSpeedOptions): Pr
       "DuckDB's COPY": () => measureDuckdbCopy(desk.url, folder.path),
       "COPY to CSV, DuckDB": () => measureWayToParquet(desk.url, folder.path),
     });
-    await measure("postgres", { "COPY | COPY": () => measureBareCopy(desk.url, warehouse.url) });
+    await measure("postgres", {
+      "COPY | COPY": () => measureBareCopy(desk.url, warehouse.url, "keyless"),
+      "with the sink's key and index": () => measureBareCopy(desk.url, warehouse.url, "like the sink's"),
+    });
     note("runs that find nothing");
     return { speeds, empty: await measureEmptyRuns(stand, desk) };
   } finally {
