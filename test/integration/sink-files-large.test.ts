@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import csv from "../../connectors/csv/index.ts";
 import jsonl from "../../connectors/jsonl/index.ts";
@@ -134,6 +136,23 @@ describe("a month whose rows all change", () => {
       orders.push(...batch.rows().map(({ order }) => order));
     expect(orders).toHaveLength(month.length);
     expect(orders.filter((order) => order === 2)).toHaveLength(month.length / 2);
+  });
+});
+
+describe("a process that writes many rows", () => {
+  it("needs no more memory for many than for few", async () => {
+    const program = join(import.meta.dirname, "../support/files-memory.ts");
+    const mostMb: number[] = [];
+    for (const count of [200_000, 600_000]) {
+      const folder = join(root, String(count));
+      const { stdout } = await promisify(execFile)(process.execPath, [program, folder, String(count)]);
+      const told = JSON.parse(stdout) as { readonly inserted: number; readonly mostMb: number };
+      expect(told.inserted).toBe(count);
+      mostMb.push(told.mostMb);
+    }
+    const [few = 0, many = 0] = mostMb;
+    expect(many).toBeLessThan(few + 60);
+    expect(many).toBeLessThan(320);
   });
 });
 
