@@ -147,7 +147,8 @@ export const errorCatalogue = {
     meaning: "The target did not answer, or answered with a server error.",
     status: 502,
     retry: "retry",
-    remedy: "Nothing to do: the delivery is retried with growing pauses.",
+    remedy:
+      "See that it runs and can be reached. Deliveries and exports are tried again with growing pauses.",
   },
   target_timeout: {
     meaning: "The target did not answer in time; whether it acted is unknown.",

@@ -32,7 +32,8 @@ async function examineConnection(
   const title = `connection ${connection.name}`;
   try {
     const setup = await openSetup(
-      { ...config, connections: new Map([[connection.name, connection]]), flows: [] },
+      // What goes between connections cannot be looked at with one of them open.
+      { ...config, connections: new Map([[connection.name, connection]]), flows: [], exports: [] },
       { registry, logger, now: Date.now, builtIn: builtInDesk(config, environment) },
     );
     try {

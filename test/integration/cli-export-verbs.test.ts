@@ -251,6 +251,24 @@ describe("export verify", () => {
   });
 });
 
+describe("doctor", () => {
+  it("looks at the connections of exports, each by itself", async () => {
+    const other = join(folder.path, "doctor.yaml");
+    const connections = {
+      desk: { use: "deskbridge" },
+      lake: { use: "parquet", path: join(folder.path, "new") },
+    };
+    const exports = { nightly: { from: "desk", datasets: ["tickets"], to: "lake" } };
+    await writeFile(other, JSON.stringify({ connections, exports }));
+    const { stdout } = await runCommand(["doctor", "--config", other, "--data", folder.path], {
+      variables: { DATABASE_URL: desk.url, DESKBRIDGE_URL: "http://127.0.0.1:1" },
+    });
+    expect(stdout).toContain("✓ connection desk: ");
+    expect(stdout).toContain("✓ connection lake: folder: ");
+    expect(stdout).not.toContain("✗");
+  });
+});
+
 describe("export preview", () => {
   it("shows rows as they are, and as an export would write them", async () => {
     const plain = jsonOf(await exportCommand("preview", "contacts", "--limit", "3", "--json")) as {

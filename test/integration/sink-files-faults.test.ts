@@ -175,6 +175,10 @@ describe("a database file", () => {
     expect(await readdir(root)).toEqual(["warehouse.duckdb"]);
   });
 
+  it("with a folder in its place is refused for good", async () => {
+    await expect(openWriter(openDuckdbSink(root), 1)).rejects.toMatchObject({ code: "sink_path_blocked" });
+  });
+
   it("that is none is told by a check and when a table is opened", async () => {
     const path = join(import.meta.dirname, "sink-files-faults.test.ts");
     const connection = duckdb.open(

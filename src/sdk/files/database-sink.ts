@@ -40,11 +40,14 @@ async function withDatabase<T>(
   }
 }
 
+/** Faults that say what there is to say of the file. */
+const isSaid: ReadonlySet<string> = new Set(["sink_full", "sink_path_blocked", "target_unauthorized"]);
+
 export async function openWarehouse(path: string, signal: AbortSignal): Promise<Duckdb> {
   try {
     return await openDuckdbFile(path, signal);
   } catch (error) {
-    if (!(error instanceof AppError) || error.code === "sink_full") throw error;
+    if (!(error instanceof AppError) || isSaid.has(error.code)) throw error;
     throw new AppError(
       "target_unavailable",
       `${path} cannot be opened: another process has it open, it is no DuckDB database, or this process may not write to it`,

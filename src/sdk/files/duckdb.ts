@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { AppError } from "../../errors.ts";
@@ -86,6 +86,9 @@ export async function openDuckdbFile(path: string, signal: AbortSignal): Promise
   const { DuckDBInstance: Instance } = await import("@duckdb/node-api");
   const folder = dirname(path);
   await makeFolder(folder);
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() === true)
+    throw new AppError("sink_path_blocked", `${path} is a folder; a database file is expected there`);
   const opened = await guarded(folder, signal, async () => {
     const instance = await Instance.fromCache(path, settings());
     const connection = await instance.connect();
