@@ -62,9 +62,24 @@ export function createDatasetSource(http: HttpClient, now: () => number): Datase
     datasets,
     read: ({ dataset, columns, after, signal }) =>
       readPages(readOf(dataset, columns, signal), after === undefined ? {} : { after }),
+    unchanged: ({ dataset, after, signal }) =>
+      lookBehind(readOf(dataset, datasetCatalogue[dataset].key, signal), after),
     readDays: ({ dataset, columns, from, until, signal }) =>
       readPages(readOf(dataset, columns, signal), { from, until }),
   };
+}
+
+/** The cursor of a read that found nothing is the one that it began with. */
+async function lookBehind(read: Read, after: string): Promise<{ readonly asOf?: string } | undefined> {
+  const { head, answer } = await openAnswer(read, { after, limit: "1" });
+  const isSame = head["deskbridge-next-cursor"] === after && head["deskbridge-has-more"] === "false";
+  if (!isSame) {
+    await close(answer);
+    return undefined;
+  }
+  // Read to its end, so that its connection can be used again.
+  for await (const { count } of cutCsv(answer.body)) if (count > 0) return undefined;
+  return head["deskbridge-as-of"] === undefined ? {} : { asOf: head["deskbridge-as-of"] };
 }
 
 function columnsOf({ columns }: Dataset, names: readonly string[]): readonly Column[] {
@@ -110,7 +125,12 @@ async function* leading(
   }
 }
 
-async function openPage({ http, dataset, columns, signal }: Read, query: Query): Promise<OpenPage> {
+type PageHead = z.output<typeof pageHeaders>;
+
+async function openAnswer(
+  { http, dataset, columns, signal }: Read,
+  query: Query,
+): Promise<{ readonly head: PageHead; readonly answer: HttpStream }> {
   const names = columns.map(({ name }) => name).join(",");
   const answer = await http.stream({
     method: "GET",
@@ -123,20 +143,25 @@ async function openPage({ http, dataset, columns, signal }: Read, query: Query):
     await close(answer);
     throw new AppError("target_protocol", "the answer is no page of a dataset; check the connection's url");
   }
-  const { data } = head;
-  const kind = data["deskbridge-part"];
+  return { head: head.data, answer };
+}
+
+async function openPage(read: Read, query: Query): Promise<OpenPage> {
+  const { dataset, columns } = read;
+  const { head, answer } = await openAnswer(read, query);
+  const kind = head["deskbridge-part"];
   const {
     "deskbridge-as-of": asOf,
     "deskbridge-fraction": fraction,
     "deskbridge-preparing": preparing,
-  } = data;
+  } = head;
   const keys = dataset.columns.filter(({ name }) => dataset.key.includes(name));
   return {
-    more: data["deskbridge-has-more"] === "true",
+    more: head["deskbridge-has-more"] === "true",
     close: () => close(answer),
     page: {
       changes: changesOf(answer, kind, kind === "delete" ? keys : columns),
-      watermark: data["deskbridge-next-cursor"],
+      watermark: head["deskbridge-next-cursor"],
       ...(asOf === undefined ? {} : { asOf }),
       ...(fraction === undefined ? {} : { fraction }),
       ...(preparing === undefined ? {} : { preparing }),

@@ -2,6 +2,7 @@ import { defineConnector } from "deskbridge/sdk";
 import { checkDatabase } from "./check.ts";
 import { config } from "./config.ts";
 import { readTable } from "./read.ts";
+import { readStandings } from "./standings.ts";
 import { openWriter } from "./writer.ts";
 
 export default defineConnector({
@@ -11,6 +12,7 @@ export default defineConnector({
   open: (settings) => ({
     sink: {
       open: (request) => openWriter(settings, request),
+      standings: (requests) => readStandings(settings, requests),
       read: (request) => readTable(settings, request),
     },
     check: (signal) => checkDatabase(settings, signal),

@@ -43,7 +43,7 @@ export async function lockRecord(
   schema: string,
   table: string,
 ): Promise<ExportRecord | undefined> {
-  return (await readRecords(session, schema, table, "FOR UPDATE"))[0];
+  return (await readRecords(session, schema, [table], "FOR UPDATE")).get(table);
 }
 
 /** The record of a table; undefined also where there are no records at all. */
@@ -56,30 +56,44 @@ export async function readRecord(
     `${quoted(schema)}.${quoted(recordTable)}`,
   ]);
   if (typeof found?.table !== "string") return undefined;
-  return (await readRecords(session, schema, table, ""))[0];
+  return (await readRecords(session, schema, [table], "")).get(table);
+}
+
+/** The records of some tables by their names, unlocked. There has to be a table of records. */
+export async function readRecordsOf(
+  session: Session,
+  schema: string,
+  tables: readonly string[],
+): Promise<ReadonlyMap<string, ExportRecord>> {
+  return await readRecords(session, schema, tables, "");
 }
 
 async function readRecords(
   session: Session,
   schema: string,
-  table: string,
+  tables: readonly string[],
   lock: string,
-): Promise<ExportRecord[]> {
+): Promise<ReadonlyMap<string, ExportRecord>> {
   const rows = await session.query<{
+    table_name: string;
     export: string;
     run: number | null;
     watermark: string | null;
     filled_columns: string[];
   }>(
-    `SELECT export, run, watermark, filled_columns FROM ${quoted(schema)}.${quoted(recordTable)} WHERE table_name = $1 ${lock}`,
-    [table],
+    `SELECT table_name, export, run, watermark, filled_columns FROM ${quoted(schema)}.${quoted(recordTable)} WHERE table_name = ANY ($1) ${lock}`,
+    [tables],
   );
-  return rows.map((row) => ({
-    export: row.export,
-    position:
-      row.run === null || row.watermark === null ? undefined : { run: row.run, watermark: row.watermark },
-    filled: row.filled_columns,
-  }));
+  return new Map(
+    rows.map(({ table_name: table, run, watermark, ...row }) => [
+      table,
+      {
+        export: row.export,
+        position: run === null || watermark === null ? undefined : { run, watermark },
+        filled: row.filled_columns,
+      },
+    ]),
+  );
 }
 
 /** Notes a table that was made just now. What an earlier table of that name held is forgotten. */

@@ -46,8 +46,9 @@ export async function openSession(config: Config, signal: AbortSignal): Promise<
   };
   try {
     await guarded(() => client.connect());
-    await session.query("SET datestyle = 'ISO, YMD'");
-    await session.query("SET timezone = 'UTC'");
+    await session.query(
+      "SELECT set_config('datestyle', 'ISO, YMD', false), set_config('timezone', 'UTC', false)",
+    );
     // So that a merge does not go on for a process that is gone; not every system can tell.
     await session.query("SET client_connection_check_interval = '5s'").catch(() => signal.throwIfAborted());
     return { ...session, close };

@@ -13,6 +13,7 @@ import type {
 } from "../ledger/exports.ts";
 import { runWithCallContext } from "../sdk/call-context.ts";
 import { exportNamed } from "./export-named.ts";
+import { settleIdle } from "./idle-tables.ts";
 import type { ExportProgress, TableRun } from "./table-run.ts";
 import { newCounts, recordOf } from "./table-run.ts";
 import { transfer } from "./transfer.ts";
@@ -103,9 +104,17 @@ async function runTables(
   let first: AppError | undefined;
   try {
     const known = await engine.ledger.exports.tables(config.name);
-    const isWanted = ({ table }: ExportTable): boolean => request.tables?.includes(table.name) ?? true;
-    for (const table of config.tables.filter(isWanted)) {
-      const run = tableRun(engine, config, table, { request, right, known });
+    const wanted = config.tables.filter(({ table }) => request.tables?.includes(table.name) ?? true);
+    const runOf = (table: ExportTable): TableRun =>
+      tableRun(engine, config, table, { request, right, known });
+    const looked = new Map(wanted.map((table) => [table, runOf(table)]));
+    const idle = await settleIdle(config, [...looked.values()]);
+    for (const [table, look] of looked) {
+      if (idle.has(look)) {
+        records.push(recordOf(look, "done"));
+        continue;
+      }
+      const run = runOf(table);
       const fault = await runTable(run, request.pause ?? rest);
       // Being stopped is no fault of the table's.
       const told = request.signal.aborted ? undefined : fault;

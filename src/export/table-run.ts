@@ -1,7 +1,13 @@
 import type { ExportConfig, ExportTable } from "../config/config.ts";
 import { AppError } from "../errors.ts";
 import type { Engine } from "../jobs/engine.ts";
-import type { ExportMode, ExportRight, ExportTableRecord, ExportTableState } from "../ledger/exports.ts";
+import type {
+  ExportMode,
+  ExportRight,
+  ExportTableRecord,
+  ExportTableState,
+  TableMove,
+} from "../ledger/exports.ts";
 import { workerDatasets } from "../model/dataset.ts";
 import type { DatasetSource } from "../sdk/dataset-source.ts";
 import type { Sink } from "../sdk/sink.ts";
@@ -76,6 +82,11 @@ export function hasColumns({ columns }: ExportTableState, { table }: ExportTable
   const text = (list: readonly { readonly name: string; readonly type: string }[]): string =>
     list.map(({ name, type }) => `${name} ${type}`).join();
   return text(columns) === text(table.columns);
+}
+
+/** The columns of a table as the ledger notes them with its place. */
+export function columnsOf({ table: { table } }: TableRun): TableMove["columns"] {
+  return table.columns.map(({ name, type }) => ({ name, type }));
 }
 
 /** What is put on record of a table. */

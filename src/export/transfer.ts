@@ -3,9 +3,9 @@ import { AppError } from "../errors.ts";
 import type { DatasetPage, DatasetSource } from "../sdk/dataset-source.ts";
 import type { RowChange } from "../sdk/row-batch.ts";
 import type { CommitRequest, SinkWriter } from "../sdk/sink.ts";
-import type { TableMove } from "../ledger/exports.ts";
+import { sinkRequestOf } from "./idle-tables.ts";
 import type { TableRun } from "./table-run.ts";
-import { datasetSourceOf, hasColumns, recordOf, sinkOf } from "./table-run.ts";
+import { columnsOf, datasetSourceOf, hasColumns, recordOf, sinkOf } from "./table-run.ts";
 import { sideFaults, sidePages } from "./side.ts";
 import type { Transform } from "./transform.ts";
 import { createTransform } from "./transform.ts";
@@ -34,17 +34,9 @@ export async function transfer(run: TableRun): Promise<void> {
 }
 
 async function openWriter(run: TableRun): Promise<SinkWriter> {
-  const { engine, export: config, table, right, signal } = run;
+  const { engine, export: config, right } = run;
   const open = (): Promise<SinkWriter> =>
-    sideFaults(config.to, () =>
-      sinkOf(engine, config.to).open({
-        table: table.table,
-        export: config.name,
-        run: right.run(),
-        onSchemaChange: config.onSchemaChange,
-        signal,
-      }),
-    );
+    sideFaults(config.to, () => sinkOf(engine, config.to).open(sinkRequestOf(run)));
   const writer = await open();
   const newest = writer.position?.run ?? 0;
   if (newest <= right.run()) return writer;
@@ -270,8 +262,4 @@ async function record(run: TableRun, watermark: string, state: "running" | "done
   counts.watermarkTo = mode.kind === "days" ? null : (parsePlace(watermark)?.watermark ?? null);
   const move = mode.kind === "days" ? undefined : { sink: config.to, watermark, columns: columnsOf(run) };
   await right.record(recordOf(run, state), move);
-}
-
-function columnsOf({ table: { table } }: TableRun): TableMove["columns"] {
-  return table.columns.map(({ name, type }) => ({ name, type }));
 }

@@ -7,6 +7,7 @@ import type {
   ExportLedger,
   ExportRight,
   ExportTableRecord,
+  RecordedTable,
   TableMove,
 } from "./exports.ts";
 import {
@@ -144,6 +145,9 @@ function createRight(parts: Parts, held: Held): ExportRight {
     lost.signal.throwIfAborted();
     await renew();
   };
+  const recordAll = async (tables: readonly RecordedTable[]): Promise<void> => {
+    if (!(await writeRecords(parts, held, tables))) throw lose();
+  };
   return {
     run: () => held.run,
     signal: lost.signal,
@@ -155,9 +159,8 @@ function createRight(parts: Parts, held: Held): ExportRight {
       if (rows[0] === undefined) throw lose();
       held.run = rows[0].run;
     },
-    record: async (record, move) => {
-      if (!(await writeRecord(parts, held, record, move))) throw lose();
-    },
+    record: (record, move) => recordAll([{ record, move }]),
+    recordAll,
     end: async (end) => {
       clearInterval(timer);
       await writeEnd(parts, held, end);
@@ -193,57 +196,66 @@ with raised as materialized (
 )
 update export_lease l set run = n.run from numbered n where l.export = $1 returning n.run`;
 
+// Column after column of what is recorded; what is not moved has no watermark.
 const recordText = `
 with held as materialized (
   select 1 from export_lease where export = $1 and owner = $2 for share
+), told as materialized (
+  select t.* from held, unnest($4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[],
+    $12::integer[], $13::double precision[], $14::text[], $15::text[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
+    $21::text[], $22::text[], $23::text[]) as t(table_name, dataset, state, rows_read, inserted, updated, deleted, bytes, commits, seconds,
+    watermark_from, watermark_to, as_of, schema_version, left_out, code, message, sink, watermark, columns)
 ), counted as (
   insert into export_run_table (run, table_name, dataset, state, rows_read, inserted, updated, deleted, bytes, commits, seconds,
     watermark_from, watermark_to, as_of, schema_version, left_out, code, message)
-  select $3, $4, $5, $6::smallint, $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint, $12::integer, $13::double precision,
-    $14, $15, $16::timestamptz, $17::integer, $18::json, $19, $20 from held
+  select $3::bigint, table_name, dataset, state, rows_read, inserted, updated, deleted, bytes, commits, seconds,
+    watermark_from, watermark_to, as_of, schema_version, left_out::json, code, message from told
   on conflict (run, table_name) do update set state = excluded.state, rows_read = excluded.rows_read, inserted = excluded.inserted,
     updated = excluded.updated, deleted = excluded.deleted, bytes = excluded.bytes, commits = excluded.commits, seconds = excluded.seconds,
     watermark_from = excluded.watermark_from, watermark_to = excluded.watermark_to, as_of = excluded.as_of,
     schema_version = excluded.schema_version, left_out = excluded.left_out, code = excluded.code, message = excluded.message
 ), moved as (
   insert into export_table (export, table_name, dataset, sink, watermark, columns, schema_version, as_of, run)
-  select $1, $4, $5, $21::text, $22::text, $23::json, $17, $16::timestamptz, $3 from held where $22::text is not null
+  select $1, table_name, dataset, sink, watermark, columns::json, schema_version, as_of, $3::bigint from told where watermark is not null
   on conflict (export, table_name) do update set dataset = excluded.dataset, sink = excluded.sink, watermark = excluded.watermark,
     columns = excluded.columns, schema_version = excluded.schema_version, as_of = excluded.as_of, run = excluded.run,
     moved_at = clock_timestamp()
 )
 select count(*)::int as held from held`;
 
-async function writeRecord(
+async function writeRecords(
   { durable, guarded }: Parts,
   held: Held,
-  record: ExportTableRecord,
-  move: TableMove | undefined,
+  tables: readonly RecordedTable[],
 ): Promise<boolean> {
+  const of = (value: (record: ExportTableRecord) => unknown): readonly unknown[] =>
+    tables.map(({ record }) => value(record));
+  const ofMove = (value: (move: TableMove) => string): readonly unknown[] =>
+    tables.map(({ move }) => (move === undefined ? null : value(move)));
   const values = [
     held.export,
     held.owner,
     held.run,
-    record.table,
-    record.dataset,
-    exportStates.indexOf(record.state),
-    record.rowsRead,
-    record.inserted,
-    record.updated,
-    record.deleted,
-    record.bytes,
-    record.commits,
-    record.seconds,
-    record.watermarkFrom,
-    record.watermarkTo,
-    record.asOf,
-    record.schemaVersion,
-    JSON.stringify(record.leftOut),
-    record.code,
-    record.message,
-    move?.sink,
-    move?.watermark,
-    move === undefined ? undefined : JSON.stringify(move.columns),
+    of(({ table }) => table),
+    of(({ dataset }) => dataset),
+    of(({ state }) => exportStates.indexOf(state)),
+    of(({ rowsRead }) => rowsRead),
+    of(({ inserted }) => inserted),
+    of(({ updated }) => updated),
+    of(({ deleted }) => deleted),
+    of(({ bytes }) => bytes),
+    of(({ commits }) => commits),
+    of(({ seconds }) => seconds),
+    of(({ watermarkFrom }) => watermarkFrom),
+    of(({ watermarkTo }) => watermarkTo),
+    of(({ asOf }) => asOf),
+    of(({ schemaVersion }) => schemaVersion),
+    of(({ leftOut }) => JSON.stringify(leftOut)),
+    of(({ code }) => code),
+    of(({ message }) => message),
+    ofMove(({ sink }) => sink),
+    ofMove(({ watermark }) => watermark),
+    ofMove(({ columns }) => JSON.stringify(columns)),
   ];
   const { rows } = await guarded(() => durable.query<{ held: number }>(recordText, values));
   return rows[0]?.held === 1;

@@ -75,6 +75,12 @@ export interface ExportTableRecord {
 /** The new place of a table, to go on record together with what the run did. */
 export type TableMove = Pick<ExportTableState, "sink" | "watermark" | "columns">;
 
+/** A table's record, and where it stands. */
+export interface RecordedTable {
+  readonly record: ExportTableRecord;
+  readonly move: TableMove | undefined;
+}
+
 /** One run as it is on record. */
 export interface ExportRunRecord {
   readonly run: number;
@@ -111,6 +117,8 @@ export interface ExportRight {
   readonly renumber: (above: number) => Promise<void>;
   /** Writes down what was done to a table and, with `move`, where it stands now, at once. Throws `lease_lost` when the right is another's. */
   readonly record: (record: ExportTableRecord, move?: TableMove) => Promise<void>;
+  /** The same for several tables in one statement. */
+  readonly recordAll: (tables: readonly RecordedTable[]) => Promise<void>;
   /** Ends the run and gives the right up. What the database does not take is left to the next run to find. */
   readonly end: (end: ExportEnd) => Promise<void>;
 }

@@ -46,6 +46,13 @@ export interface DatasetSource {
   readonly forgets?: readonly DatasetName[];
   /** Pages from a watermark up to what there is when the read begins. Gives at least one page, so that the watermark moves while nothing happens. */
   readonly read: (request: DatasetRequest) => AsyncIterable<DatasetPage>;
+  /**
+   * Looks whether anything at all happened behind a watermark, for less than a read costs: `asOf` as of a page when nothing did, undefined when something did
+   * or it cannot tell. Absent where a look costs as much as a read.
+   */
+  readonly unchanged?: (
+    request: Pick<DatasetRequest, "dataset" | "signal"> & { readonly after: Watermark },
+  ) => Promise<{ readonly asOf?: string } | undefined>;
   /** Every row of some days as it is now; for repairs and comparisons. The watermarks of its pages mean nothing. Absent where it cannot. */
   readonly readDays?: (
     request: Omit<DatasetRequest, "after" | "lagMs"> & DayRange,

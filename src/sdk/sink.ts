@@ -88,6 +88,11 @@ export interface SinkWriter {
 export interface Sink {
   /** Makes the table where it is missing, or leaves that to the first commit; finishes or undoes what a crash left half done, and opens it for one run. */
   readonly open: (request: SinkRequest) => Promise<SinkWriter>;
+  /**
+   * Where tables stand, asked for several at once: the position that `open` would give for each, where it would leave the table as it is and write every
+   * column. Undefined for all others, whatever the matter is: `open` tells. Changes nothing. Absent where it would be no quicker than to open them.
+   */
+  readonly standings?: (requests: readonly SinkRequest[]) => Promise<readonly (SinkPosition | undefined)[]>;
   /** What the table holds of some days, or all of it, without the columns that are the sink's own, for `export verify`. Absent where it cannot be read. */
   readonly read?: (
     request: Pick<SinkRequest, "table" | "export" | "signal"> & { readonly days?: DayRange },

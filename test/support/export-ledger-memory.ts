@@ -21,7 +21,7 @@ export function createExportLedgerMemory(): ExportLedger & {
       if (holder !== own) throw new AppError("lease_lost", "taken over");
     };
     const current = () => runs.find((one) => one.run === run);
-    return {
+    const right: ExportRight = {
       run: () => run,
       signal: new AbortController().signal,
       ensure: async () => requireOurs(),
@@ -29,6 +29,9 @@ export function createExportLedgerMemory(): ExportLedger & {
         const record = current();
         run = above + 1;
         if (record !== undefined) record.run = run;
+      },
+      recordAll: async (some) => {
+        for (const { record, move } of some) await right.record(record, move);
       },
       record: async (record, move) => {
         requireOurs();
@@ -44,6 +47,7 @@ export function createExportLedgerMemory(): ExportLedger & {
         Object.assign(record, { state, code: code ?? null, message: message ?? null });
       },
     };
+    return right;
   };
   return {
     begin: async ({ export: name, trigger, mode, config }) => {

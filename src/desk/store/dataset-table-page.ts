@@ -5,6 +5,7 @@ import type { AllPlace, ChangesPlace, DaysPlace, Window } from "../dataset-place
 import type { DatasetRequest, PlannedPage } from "./dataset-page.ts";
 import type { TableDataset, TableName } from "./dataset-table.ts";
 import { rowsOf, tableDatasets } from "./dataset-table.ts";
+import type { SharedBeginning } from "./dataset-window.ts";
 import { beginRead, fractionOf, nextStretch, openWindow } from "./dataset-window.ts";
 import { guarded } from "./fault.ts";
 
@@ -14,19 +15,24 @@ export interface TableRequest extends DatasetRequest {
   readonly place: AllPlace | ChangesPlace | DaysPlace | undefined;
 }
 
-type Parts = TableRequest & { readonly pool: Pool; readonly table: TableDataset };
+type Parts = TableRequest & TablePools & { readonly table: TableDataset };
+
+interface TablePools {
+  readonly pool: Pool;
+  readonly begin: SharedBeginning;
+}
 
 /** What the page of a place holds: a few short queries, which read nothing of the rows themselves. */
-export async function planTablePage(pool: Pool, request: TableRequest): Promise<PlannedPage> {
+export async function planTablePage(pools: TablePools, request: TableRequest): Promise<PlannedPage> {
   const table = tableDatasets[request.dataset];
-  const parts: Parts = { ...request, pool, table };
+  const parts: Parts = { ...request, ...pools, table };
   const { place } = request;
   if (place?.kind === "all") return planAll(parts, place);
   if (place?.kind === "changes") return planChanges(parts, place);
   if (place?.kind === "days") return planDays(parts, place);
   if (table.objects === undefined) return planChanges(parts, { kind: "changes", after: feedStart });
   const [name, column] = table.objects;
-  const { position, asOf, edge } = await beginRead(pool, `select max(${column}) from ${name}`);
+  const { position, asOf, edge } = await beginRead(pools.pool, `select max(${column}) from ${name}`);
   return planAll(parts, { kind: "all", until: position, asOf, key: 0, edge });
 }
 
@@ -57,8 +63,8 @@ const mostStretches = 20;
 
 /** The window is cut into stretches of as many changes as a page has rows; most stretches are a page, and a second one for what is gone. */
 async function planChanges(parts: Parts, place: ChangesPlace): Promise<PlannedPage> {
-  const { pool, limit } = parts;
-  const opened = place.window === undefined ? await openWindow(pool, place.after, limit) : undefined;
+  const { pool, begin, limit } = parts;
+  const opened = place.window === undefined ? await openWindow(pool, begin, place.after, limit) : undefined;
   const asOf = place.window?.asOf ?? opened?.asOf;
   let at = opened?.place ?? place;
   for (let looked = 0; at.window !== undefined && looked < mostStretches; looked += 1) {

@@ -1,4 +1,5 @@
 import type { Pool } from "pg";
+import { createBatcher } from "../../ledger/batcher.ts";
 import type { FeedPosition } from "../change.ts";
 import { feedStart, isBehind } from "../change.ts";
 import type { ChangesPlace, Window } from "../dataset-place.ts";
@@ -28,13 +29,33 @@ export async function beginRead(pool: Pool, edge = "null"): Promise<Beginning> {
   return { position: { tx, id }, asOf, edge: last };
 }
 
+/** Where reads begin that need no edge: one look for all that are asked for at the same time. Each is looked up after it was asked for. */
+export type SharedBeginning = () => Promise<Beginning>;
+
+const mostReaders = 10_000;
+
+export function createSharedBeginning(pool: Pool): SharedBeginning {
+  const { submit } = createBatcher<undefined, Beginning>({
+    maxItems: mostReaders,
+    maxWaiting: mostReaders,
+    parallel: 1,
+    run: async (readers) => {
+      const beginning = await beginRead(pool);
+      return readers.map(() => beginning);
+    },
+    isShared: () => true,
+  });
+  return () => submit(undefined);
+}
+
 /** Opens the window from a place up to now. Without a window in it, nothing has changed. */
 export async function openWindow(
   pool: Pool,
+  begin: SharedBeginning,
   after: FeedPosition,
   limit: number,
 ): Promise<{ readonly place: ChangesPlace; readonly asOf: number }> {
-  const { position: until, asOf } = await beginRead(pool);
+  const { position: until, asOf } = await begin();
   const place = isBehind(after, until)
     ? await nextStretch(pool, { until, asOf, origin: after.id, end: after }, limit)
     : ({ kind: "changes", after } as const);

@@ -6,6 +6,8 @@ import { openCopy } from "./copy.ts";
 import { readFigures } from "./dataset-figures.ts";
 import type { DatasetRequest, PageFacts } from "./dataset-page.ts";
 import { planTablePage } from "./dataset-table-page.ts";
+import type { SharedBeginning } from "./dataset-window.ts";
+import { createSharedBeginning } from "./dataset-window.ts";
 
 /** A page with its rows. */
 export interface DatasetPage extends PageFacts {
@@ -30,9 +32,10 @@ export interface DatasetStoreOptions {
 
 export function createDatasetStore(pool: Pool, options: DatasetStoreOptions): DatasetStore {
   const running = new Set<Readable>();
+  const parts = { ...options, pool, begin: createSharedBeginning(pool) };
   return {
     read: async (request) => {
-      const page = await readPage(pool, options, request);
+      const page = await readPage(parts, request);
       const { rows } = page;
       if (rows !== undefined) {
         running.add(rows);
@@ -48,18 +51,20 @@ export function createDatasetStore(pool: Pool, options: DatasetStoreOptions): Da
   };
 }
 
-async function readPage(
-  pool: Pool,
-  { rowPool, foldMs }: DatasetStoreOptions,
-  request: DatasetRequest,
-): Promise<DatasetPage> {
+interface Parts extends DatasetStoreOptions {
+  readonly pool: Pool;
+  readonly begin: SharedBeginning;
+}
+
+async function readPage(parts: Parts, request: DatasetRequest): Promise<DatasetPage> {
+  const { pool, rowPool, foldMs } = parts;
   const { dataset, place } = request;
   if (dataset === "metrics_daily") {
     if (place?.kind === "all" || place?.kind === "changes") throw foreignPlace(place);
     return readFigures(pool, { ...request, place }, foldMs);
   }
   if (place?.kind === "figures") throw foreignPlace(place);
-  const { select, ...page } = await planTablePage(pool, { ...request, dataset, place });
+  const { select, ...page } = await planTablePage(parts, { ...request, dataset, place });
   return { ...page, rows: select === undefined ? undefined : await openCopy(rowPool, select) };
 }
 

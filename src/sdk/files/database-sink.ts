@@ -2,8 +2,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { AppError } from "../../errors.ts";
-import type { Sink, SinkRequest, SinkWriter } from "../sink.ts";
+import type { Sink, SinkPosition, SinkRequest, SinkWriter } from "../sink.ts";
 import type { DatabasePlace, TableRecord } from "./database-record.ts";
 import { columnsOf, createDatabaseTable, heldColumns, qualified, readRecordRow } from "./database-record.ts";
 import { createDatabaseWriter } from "./database-writer.ts";
@@ -11,7 +12,7 @@ import type { Duckdb } from "./duckdb.ts";
 import { createLazyDuckdb, openDuckdbFile } from "./duckdb.ts";
 import { canonicalBatch, readableColumns } from "./readable-rows.ts";
 import { identifier, literal } from "./sql.ts";
-import { requireKey, settleColumns } from "./table-columns.ts";
+import { newColumns, requireKey, settleColumns } from "./table-columns.ts";
 
 export interface DatabaseSinkOptions extends DatabasePlace {
   /** For what is staged; beside the database when absent. */
@@ -23,8 +24,35 @@ export interface DatabaseSinkOptions extends DatabasePlace {
 export function createDatabaseSink(options: DatabaseSinkOptions): Sink {
   return {
     open: (request) => openTable(options, request),
+    standings: (requests) => readStandings(options, requests),
     read: (request) => readTable(options, request),
   };
+}
+
+/** The database is opened once for all of them. */
+async function readStandings(
+  options: DatabaseSinkOptions,
+  requests: readonly SinkRequest[],
+): Promise<readonly (SinkPosition | undefined)[]> {
+  const { path } = options;
+  const [first] = requests;
+  if (first === undefined || !existsSync(path)) return requests.map(() => undefined);
+  return withDatabase(path, first.signal, async (db) => {
+    const standings: (SinkPosition | undefined)[] = [];
+    for (const { table, export: owner } of requests) {
+      const record = await readRecordRow(db, options, table.name);
+      const held = await columnsOf(db, options, table.name);
+      const { run, watermark, filled = [] } = record ?? {};
+      const isOurs = record?.export === owner && record.dataset === table.dataset;
+      const hasKey = record?.day === table.day && isDeepStrictEqual(record.key, table.key);
+      const hasColumns = newColumns(table.columns).every(
+        ({ name, type }) => held?.get(name) === type && filled.includes(name),
+      );
+      const isKnown = run !== undefined && watermark !== undefined;
+      standings.push(isOurs && hasKey && hasColumns && isKnown ? { run, watermark } : undefined);
+    }
+    return standings;
+  });
 }
 
 async function withDatabase<T>(

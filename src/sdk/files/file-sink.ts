@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { AppError } from "../../errors.ts";
-import type { Sink, SinkRequest, SinkWriter } from "../sink.ts";
+import type { Sink, SinkPosition, SinkRequest, SinkWriter } from "../sink.ts";
 import { createLazyDuckdb } from "./duckdb.ts";
 import type { FormatName } from "./file-format.ts";
 import { fileFormats } from "./file-format.ts";
@@ -12,7 +13,7 @@ import type { Manifest } from "./manifest.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { newColumns, requireKey, requirePartition, settleColumns } from "./table-columns.ts";
 import type { FileFacts, TableFiles } from "./table-files.ts";
-import { manifestName, stagingName, workName } from "./table-files.ts";
+import { manifestName, recordName, stagingName, workName } from "./table-files.ts";
 import { finishCommit } from "./table-publish.ts";
 import { readTable } from "./table-reader.ts";
 import { createTableWriter } from "./table-writer.ts";
@@ -47,8 +48,36 @@ export function createFileSink(options: FileSinkOptions): Sink {
         throw error;
       }
     },
+    standings: (requests) => Promise.all(requests.map((request) => standingOf(options, request))),
     read: (request) => readTable(options, request),
   };
+}
+
+/** Where a table stands whose files are those of its last commit, with just the columns that are exported. */
+async function standingOf(
+  { format, openTable: openFiles }: FileSinkOptions,
+  { table, export: owner, signal }: SinkRequest,
+): Promise<SinkPosition | undefined> {
+  const files = openFiles(table.name, { signal });
+  try {
+    const manifest = await readManifest(files);
+    if (manifest === undefined || manifest.run === null || manifest.watermark === null) return undefined;
+    const { run, watermark, schema, files: ours } = manifest;
+    const isOurs = manifest.export === owner && manifest.dataset === table.dataset && manifest.format === format;
+    const hasKey = schema.day === table.day && isDeepStrictEqual(schema.key, table.key);
+    const held = new Map(schema.columns.map((column) => [column.name, column]));
+    const hasColumns = newColumns(table.columns).every(({ name, type }) => {
+      const column = held.get(name);
+      return column?.type === type && column.filled;
+    });
+    if (!isOurs || !hasKey || !hasColumns) return undefined;
+    const listed = await files.list();
+    const others = [...listed.keys()].filter((name) => name.endsWith(fileFormats[format].extension));
+    const isAsLeft = changedFiles(manifest, listed).length === 0 && ours.every(({ path }) => listed.has(path));
+    return isAsLeft && others.length === ours.length && !listed.has(recordName) ? { run, watermark } : undefined;
+  } finally {
+    await files.close();
+  }
 }
 
 async function openTable(
