@@ -23,6 +23,19 @@ export interface TableFinding extends RowDifferences {
   readonly exact: boolean;
 }
 
+/** The runs that filled the tables of a sink bit by bit. */
+export interface SinkRuns {
+  readonly sink: string;
+  readonly done: number;
+  /** Whose process was killed meanwhile. */
+  readonly killed: number;
+}
+
+export interface Comparison {
+  readonly tables: readonly TableFinding[];
+  readonly runs: readonly SinkRuns[];
+}
+
 export interface ComparisonOptions {
   readonly databaseUrl: string;
   readonly configPath: string;
@@ -32,7 +45,7 @@ export interface ComparisonOptions {
 }
 
 /** Reads every table back and holds it against what brute force finds on the desk; what brute force cannot say, against the full export. */
-export async function compareExports(options: ComparisonOptions): Promise<readonly TableFinding[]> {
+export async function compareExports(options: ComparisonOptions): Promise<Comparison> {
   const { databaseUrl, configPath, dataDir, sinks, note } = options;
   const app = await createApp({
     configPath,
@@ -54,11 +67,23 @@ export async function compareExports(options: ComparisonOptions): Promise<readon
       for (const sink of sinks) findings.push(...(await checkSink(app.engine, sink, table, account)));
       note(`${table.table.dataset}: ${findings.at(-1)?.rows ?? 0} rows in each of ${sinks.length} sinks`);
     }
-    return findings;
+    return { tables: findings, runs: await runsOf(app.engine, sinks) };
   } finally {
     await desk.end();
     await app.close();
   }
+}
+
+const mostRuns = 10_000;
+
+async function runsOf({ ledger }: Engine, sinks: readonly BenchSink[]): Promise<readonly SinkRuns[]> {
+  const found: SinkRuns[] = [];
+  for (const sink of sinks) {
+    const runs = await ledger.exports.runs({ export: sink.export, limit: mostRuns });
+    const count = (wanted: string): number => runs.filter(({ state }) => state === wanted).length;
+    found.push({ sink: sink.name, done: count("done"), killed: count("aborted") });
+  }
+  return found;
 }
 
 async function bruteAccount(desk: pg.Client, { table }: ExportTable): Promise<RowAccount | undefined> {

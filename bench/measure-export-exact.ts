@@ -9,7 +9,7 @@ import { startChild } from "./calls.ts";
 import type { ExportHandlers } from "./child-export.ts";
 import { openDatabaseStage } from "./database-stage.ts";
 import { openDeskYear, prepareDesk } from "./desk-year.ts";
-import type { TableFinding } from "./export-comparison.ts";
+import type { SinkRuns, TableFinding } from "./export-comparison.ts";
 import { compareExports } from "./export-comparison.ts";
 import type { BenchSink } from "./export-sinks.ts";
 import { exactConfig, sinksOf } from "./export-sinks.ts";
@@ -32,9 +32,15 @@ export interface ExportExactFigures {
   /** Rows and calls that the year was made of. */
   readonly changes: number;
   readonly tables: readonly TableFinding[];
+  /** Runs of the export to each sink, bit by bit. */
+  readonly runs: readonly SinkRuns[];
 }
 
 const dayMs = 86_400_000;
+/** Rows of a commit: of the usual year a stretch takes several for the larger tables. Each has the file sinks write every day of the year anew. */
+const leastChunk = 20_000;
+/** Exports at a time: there are two cores at least, and an export waits much. */
+const exportsAtOnce = 2;
 /** Of the rounds of a year, one in so many has a transaction that stays open while the export runs. */
 const heldBackEvery = 5;
 
@@ -51,7 +57,7 @@ export async function measureExportExact(options: ExportExactOptions): Promise<E
     await prepareDesk(desk.url);
     const sinks = await sinksOf(folder.path, warehouse.url, options.sinks);
     const configPath = join(folder.path, "deskbridge.yaml");
-    await writeFile(configPath, exactConfig(sinks, Math.max(5000, Math.ceil(tickets / 20))));
+    await writeFile(configPath, exactConfig(sinks, Math.max(leastChunk, Math.ceil(tickets / 10))));
     const stand = { databaseUrl: desk.url, configPath, dataDir: join(folder.path, "data") };
     const begins = Math.floor(Date.now() / dayMs) * dayMs - 372 * dayMs;
     const year = await openDeskYear({ databaseUrl: desk.url, tickets, rounds, seed, begins });
@@ -63,18 +69,22 @@ export async function measureExportExact(options: ExportExactOptions): Promise<E
         const commit = round % heldBackEvery === 2 ? await year.holdBack() : undefined;
         await exporter.run("incremental", { crashes: true });
         await commit?.();
-        note(`round ${round + 1} of ${rounds}: ${changes} changes, ${exporter.crashes()} crashes`);
+        note(
+          `stretch ${round + 1} of ${rounds}: ${changes} changes, ${exporter.crashes()} processes killed; ${exporter.times()}`,
+        );
       }
       await exporter.run("incremental", { crashes: false });
+      note("one export of everything");
       await exporter.run("full", { crashes: false });
+      note(`exported: ${exporter.times()}`);
     } finally {
       await year.close();
       await exporter.close();
     }
     note("comparing");
-    const tables = await compareExports({ ...stand, sinks, note });
+    const compared = await compareExports({ ...stand, sinks, note });
     const names = sinks.map(({ name }) => name);
-    return { seed, sinks: names, rounds, crashes: exporter.crashes(), changes, tables };
+    return { seed, sinks: names, rounds, crashes: exporter.crashes(), changes, ...compared };
   } finally {
     await stage.close();
     await folder.remove();
@@ -85,6 +95,8 @@ interface CrashingExporter {
   /** Resolves when every export has come to its end, in however many processes. */
   readonly run: (mode: "incremental" | "full", how: { readonly crashes: boolean }) => Promise<void>;
   readonly crashes: () => number;
+  /** How long the exports to each sink took since it was last asked, those aside that were killed. */
+  readonly times: () => string;
   readonly close: () => Promise<void>;
 }
 
@@ -95,13 +107,16 @@ function createCrashingExporter(stand: Stand, sinks: readonly BenchSink[], dice:
   let child: Child<ExportHandlers> | undefined;
   let crashes = 0;
   let usualMs = 3000;
+  const seconds = new Map<string, number>();
   const attempt = async (names: readonly string[], mode: "incremental" | "full"): Promise<boolean> => {
     const isFresh = child === undefined;
     const running = (child ??= startChild<ExportHandlers>("./child-export.ts"));
     if (isFresh) await running.call("open", stand);
     const startedAt = performance.now();
-    const summaries = await running.call("run", { names, mode });
+    const summaries = await running.call("run", { names, mode, atOnce: exportsAtOnce });
     usualMs = performance.now() - startedAt;
+    for (const { export: name, seconds: took } of summaries)
+      seconds.set(name, (seconds.get(name) ?? 0) + took);
     const fault = summaries.find(({ state }) => state !== "done");
     if (fault !== undefined)
       throw new Error(`the export ${fault.export} ended as ${fault.state}: ${fault.fault}`);
@@ -138,6 +153,11 @@ function createCrashingExporter(stand: Stand, sinks: readonly BenchSink[], dice:
       }
     },
     crashes: () => crashes,
+    times: () => {
+      const text = [...seconds].map(([name, took]) => `${name} ${took.toFixed(1)} s`).join(", ");
+      seconds.clear();
+      return text;
+    },
     close: async () => child?.stop(),
   };
 }

@@ -15,6 +15,8 @@ export interface GroupDays {
   readonly key: string;
   readonly firstDay: number;
   readonly lastDay: number;
+  /** Those of the days that are written: in order. */
+  readonly wanted: readonly { readonly first: number; readonly last: number }[];
   readonly openBefore: number;
   readonly days: readonly MetricDay[];
 }
@@ -36,15 +38,21 @@ export function dayColumns(part: DayPart["part"], names: readonly string[]): rea
 
 /** A stretch of days as CSV: the same figures as in an answer of the metrics with buckets of a UTC day. */
 export function formatDays(
-  { code, key, firstDay, lastDay, openBefore, days }: GroupDays,
+  { code, key, firstDay, lastDay, wanted, openBefore, days }: GroupDays,
   { part, columns }: DayPart,
 ): string {
   const edges = Array.from({ length: lastDay - firstDay + 2 }, (_, index) => (firstDay + index) * daySeconds);
   const figures = { days, openBefore: new Map([[key, openBefore]]), unfolded: [] };
   const [report] = reportMetrics(figures, edges, metrics, key);
   const group = { group_by: code === 0 ? "all" : groupings[code - 1], group_key: key };
+  let at = 0;
+  const isWanted = (day: number): boolean => {
+    while (day > (wanted[at]?.last ?? Infinity)) at += 1;
+    return day >= (wanted[at]?.first ?? Infinity);
+  };
   return (report?.buckets ?? [])
     .map((bucket, index) => {
+      if (!isWanted(firstDay + index)) return "";
       const row = rowOf(bucket);
       if (isEmpty(row) !== (part === "delete")) return "";
       return formatCsvRow(columns, { day: dayText(firstDay + index), ...group, ...row });

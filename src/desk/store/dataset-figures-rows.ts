@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { Pool } from "pg";
 import type { DayPart, GroupDays } from "../metric-day-row.ts";
 import { dayColumns, formatDays } from "../metric-day-row.ts";
-import type { GroupStretches } from "./dataset-figures-changed.ts";
+import type { GroupStretches, Stretch } from "./dataset-figures-changed.ts";
 import { chooseGroups } from "./dataset-figures-changed.ts";
 import { guarded } from "./fault.ts";
 import type { MetricDay } from "./metrics-read.ts";
@@ -52,9 +52,30 @@ interface DayRow {
   readonly total: string | null;
 }
 
+/** Days between two stretches that are rather read as well than the second by itself, for which what was open before it has to be added up. */
+const smallGap = 30;
+
+/** Stretches that are read as one. */
+function readTogether(stretches: readonly Stretch[]): readonly (readonly Stretch[])[] {
+  const together: Stretch[][] = [];
+  for (const stretch of stretches) {
+    const before = together.at(-1);
+    const end = before?.at(-1)?.last ?? -Infinity;
+    if (before !== undefined && stretch.first - end <= smallGap) before.push(stretch);
+    else together.push([stretch]);
+  }
+  return together;
+}
+
 async function groupDays(pool: Pool, groups: readonly GroupStretches[]): Promise<readonly GroupDays[]> {
   const wanted = groups.flatMap(({ code, key, stretches }) =>
-    stretches.map(({ first, last }) => ({ code, key, firstDay: first, lastDay: last })),
+    readTogether(stretches).map((some) => ({
+      code,
+      key,
+      firstDay: some[0]?.first ?? 0,
+      lastDay: some.at(-1)?.last ?? -1,
+      wanted: some,
+    })),
   );
   const values = [
     wanted.map(({ code }) => code),

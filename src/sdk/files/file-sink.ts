@@ -63,7 +63,8 @@ async function standingOf(
     const manifest = await readManifest(files);
     if (manifest === undefined || manifest.run === null || manifest.watermark === null) return undefined;
     const { run, watermark, schema, files: ours } = manifest;
-    const isOurs = manifest.export === owner && manifest.dataset === table.dataset && manifest.format === format;
+    const isOurs =
+      manifest.export === owner && manifest.dataset === table.dataset && manifest.format === format;
     const hasKey = schema.day === table.day && isDeepStrictEqual(schema.key, table.key);
     const held = new Map(schema.columns.map((column) => [column.name, column]));
     const hasColumns = newColumns(table.columns).every(({ name, type }) => {
@@ -73,8 +74,11 @@ async function standingOf(
     if (!isOurs || !hasKey || !hasColumns) return undefined;
     const listed = await files.list();
     const others = [...listed.keys()].filter((name) => name.endsWith(fileFormats[format].extension));
-    const isAsLeft = changedFiles(manifest, listed).length === 0 && ours.every(({ path }) => listed.has(path));
-    return isAsLeft && others.length === ours.length && !listed.has(recordName) ? { run, watermark } : undefined;
+    const isAsLeft =
+      changedFiles(manifest, listed).length === 0 && ours.every(({ path }) => listed.has(path));
+    return isAsLeft && others.length === ours.length && !listed.has(recordName)
+      ? { run, watermark }
+      : undefined;
   } finally {
     await files.close();
   }

@@ -42,9 +42,31 @@ export const sinkPublishCases: readonly SinkCase[] = [
     run: positionStays,
   },
   { name: "says that it keeps no position rather than a wrong one", run: positionOrNone },
+  {
+    name: "tells where tables stand as it does when they are opened, if it can do so at once",
+    run: standings,
+  },
   { name: "reads back what the table holds", needs: ["read"], run: readsAll },
   { name: "reads back some days of it", needs: ["read"], run: readsDays },
 ];
+
+async function standings(kit: SinkKit): Promise<void> {
+  const other = { ...dailyTable, name: "other" };
+  await kit.export(valuesTable, { run: 1, changes: [upsert(valuesTable, rowA)] });
+  await kit.export(valuesTable, { run: 2, changes: [upsert(valuesTable, rowB)] });
+  await kit.export(other, { run: 2, changes: [] });
+  const sink = (await kit.reopen?.()) ?? kit.sink;
+  if (sink.standings === undefined) return;
+  const { signal } = new AbortController();
+  const asked = [valuesTable, { ...valuesTable, name: "new" }, other].map((table) => {
+    return { table, export: "nightly", run: 3, onSchemaChange: "evolve", signal } as const;
+  });
+  const at = { run: 2, watermark: "after run 2" };
+  expect(await sink.standings(asked)).toEqual([at, undefined, at]);
+  expect(await sink.standings([])).toEqual([]);
+  const lines = await sink.standings(asked.map((one) => ({ ...one, export: "hourly" })));
+  expect(lines).toEqual([undefined, undefined, undefined]);
+}
 
 async function publishes(kit: SinkKit): Promise<void> {
   const writer = await kit.openWriter(valuesTable);

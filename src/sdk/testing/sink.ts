@@ -1,6 +1,14 @@
 import { expect } from "vitest";
 import type { Row, RowChange } from "../row-batch.ts";
-import type { CommitReceipt, CommitRequest, Sink, SinkRequest, SinkTable, SinkWriter } from "../sink.ts";
+import type {
+  CommitReceipt,
+  CommitRequest,
+  Sink,
+  SinkPosition,
+  SinkRequest,
+  SinkTable,
+  SinkWriter,
+} from "../sink.ts";
 import type { ConformanceCase } from "./conformance.ts";
 import { runCases } from "./conformance.ts";
 import { sinkChangeCases } from "./sink-change-cases.ts";
@@ -139,21 +147,38 @@ async function withKit(suite: SinkSuite, run: (kit: SinkKit) => Promise<void>): 
   }
 }
 
+/** A look tells what opening does, or nothing. */
+function expectSameStanding(
+  looked: readonly (SinkPosition | undefined)[] | undefined,
+  { position, leftOut }: SinkWriter,
+): void {
+  const [none, standing] = looked ?? [];
+  expect(none).toBeUndefined();
+  if (standing !== undefined) expect([standing, leftOut]).toEqual([position, []]);
+}
+
 function createKit(suite: SinkSuite, fixture: SinkFixture, writers: SinkWriter[]): SinkKit {
   const { signal } = new AbortController();
   const kit: SinkKit = {
     ...fixture,
     openWriter: async (table, request = {}) => {
       const sink = (await fixture.reopen?.()) ?? fixture.sink;
-      const writer = await sink.open({
+      const asked: SinkRequest = {
         table,
         export: "nightly",
         run: 1,
         onSchemaChange: "fail",
         signal,
         ...request,
+      };
+      const looked = await sink.standings?.([{ ...asked, table: { ...table, name: "none" } }, asked]);
+      const writer = await sink.open(asked).catch((error: unknown) => {
+        // What is refused stands nowhere.
+        expect(looked ?? []).toEqual(looked === undefined ? [] : [undefined, undefined]);
+        throw error;
       });
       writers.push(writer);
+      expectSameStanding(looked, writer);
       return writer;
     },
     export: async (table, { run, changes, watermark = `after run ${run}`, ...rest }, request) => {
