@@ -6,7 +6,7 @@ import type { Dice } from "../demo/day/dice.ts";
 import { temporaryDataDir } from "../test/support/data-dir.ts";
 import type { Child } from "./calls.ts";
 import { startChild } from "./calls.ts";
-import type { ExportHandlers } from "./child-export.ts";
+import type { ExportHandlers, RunSummary } from "./child-export.ts";
 import { openDatabaseStage } from "./database-stage.ts";
 import { openDeskYear, prepareDesk } from "./desk-year.ts";
 import type { SinkRuns, TableFinding } from "./export-comparison.ts";
@@ -102,12 +102,37 @@ interface CrashingExporter {
 
 type Stand = Parameters<ExportHandlers["open"]>[0];
 
+function requireDone(summaries: readonly RunSummary[]): void {
+  const fault = summaries.find(({ state }) => state !== "done");
+  if (fault !== undefined)
+    throw new Error(`the export ${fault.export} ended as ${fault.state}: ${fault.fault}`);
+}
+
+function createTiming(): {
+  readonly add: (summaries: readonly RunSummary[]) => void;
+  /** What came together since it was last taken. */
+  readonly take: () => string;
+} {
+  const seconds = new Map<string, number>();
+  return {
+    add: (summaries) => {
+      for (const { export: name, seconds: took } of summaries)
+        seconds.set(name, (seconds.get(name) ?? 0) + took);
+    },
+    take: () => {
+      const text = [...seconds].map(([name, took]) => `${name} ${took.toFixed(1)} s`).join(", ");
+      seconds.clear();
+      return text;
+    },
+  };
+}
+
 /** Exports in a process of its own, which is killed now and then; the next one goes on. */
 function createCrashingExporter(stand: Stand, sinks: readonly BenchSink[], dice: Dice): CrashingExporter {
   let child: Child<ExportHandlers> | undefined;
   let crashes = 0;
   let usualMs = 3000;
-  const seconds = new Map<string, number>();
+  const timing = createTiming();
   const attempt = async (names: readonly string[], mode: "incremental" | "full"): Promise<boolean> => {
     const isFresh = child === undefined;
     const running = (child ??= startChild<ExportHandlers>("./child-export.ts"));
@@ -115,11 +140,8 @@ function createCrashingExporter(stand: Stand, sinks: readonly BenchSink[], dice:
     const startedAt = performance.now();
     const summaries = await running.call("run", { names, mode, atOnce: exportsAtOnce });
     usualMs = performance.now() - startedAt;
-    for (const { export: name, seconds: took } of summaries)
-      seconds.set(name, (seconds.get(name) ?? 0) + took);
-    const fault = summaries.find(({ state }) => state !== "done");
-    if (fault !== undefined)
-      throw new Error(`the export ${fault.export} ended as ${fault.state}: ${fault.fault}`);
+    timing.add(summaries);
+    requireDone(summaries);
     return true;
   };
   /** Starts it all and kills it at some moment, the start included. */
@@ -153,11 +175,7 @@ function createCrashingExporter(stand: Stand, sinks: readonly BenchSink[], dice:
       }
     },
     crashes: () => crashes,
-    times: () => {
-      const text = [...seconds].map(([name, took]) => `${name} ${took.toFixed(1)} s`).join(", ");
-      seconds.clear();
-      return text;
-    },
+    times: timing.take,
     close: async () => child?.stop(),
   };
 }
