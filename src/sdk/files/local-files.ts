@@ -3,6 +3,7 @@ import { createReadStream, readdirSync, statSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { atOnce } from "./at-once.ts";
 import { diskFault } from "./disk-fault.ts";
 import { workName } from "./table-files.ts";
 import type { FileFacts, Move, StoredFile, TableFiles } from "./table-files.ts";
@@ -84,7 +85,7 @@ async function writeAtOnce(path: string, text: string): Promise<void> {
 }
 
 /** Larger files are looked at piece by piece. */
-const wholeBytes = 16 * 1024 ** 2;
+const wholeBytes = 2 * 1024 ** 2;
 
 async function makeDurable(path: string): Promise<StoredFile> {
   const hash = createHash("sha256");
@@ -109,8 +110,11 @@ async function moveAll(moves: readonly Move[], at: (name: string) => string): Pr
     await absentAs(undefined, () => rename(at(from), at(to)));
     folders.add(dirname(at(to))).add(dirname(dirname(at(to))));
   }
-  for (const folder of folders) await syncFolder(folder);
+  // The file system puts what several ask for at a time on the disk together.
+  await atOnce(folders, foldersAtATime, syncFolder);
 }
+
+const foldersAtATime = 8;
 
 async function removeAll(paths: readonly string[]): Promise<void> {
   for (const path of paths) {

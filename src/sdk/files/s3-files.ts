@@ -5,6 +5,7 @@ import { mkdir, rm, rmdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { atOnce } from "./at-once.ts";
 import type { BucketConfig } from "./file-sink-config.ts";
 import { s3Fault } from "./s3-client.ts";
 import type { FileFacts, Move, StoredFile, TableFiles } from "./table-files.ts";
@@ -56,7 +57,7 @@ export function createS3Files(request: S3FilesRequest): TableFiles {
     list: () => told("read", () => listObjects(place, "")),
     read: (name) => told("read", () => readText(place, name)),
     write: (name, text) => told("written", () => putText(place, name, text)),
-    fetch: (names) => told("read", () => atOnce(names, (name) => fetchObject(place, name))),
+    fetch: (names) => told("read", () => atOnce(names, callsAtATime, (name) => fetchObject(place, name))),
     release: () => rm(place.fetched, { recursive: true, force: true }),
     outputFolder: (name) =>
       told("written", async () => {
@@ -65,22 +66,16 @@ export function createS3Files(request: S3FilesRequest): TableFiles {
         return folder;
       }),
     stage: (name) => told("written", () => upload(place, name)),
-    publish: (moves) => told("written", async () => void (await atOnce(moves, (move) => copy(place, move)))),
+    publish: (moves) =>
+      told("written", async () => void (await atOnce(moves, callsAtATime, (move) => copy(place, move)))),
     remove: (names) =>
-      told("written", async () => void (await atOnce(names, (name) => removeObject(place, name)))),
+      told(
+        "written",
+        async () => void (await atOnce(names, callsAtATime, (name) => removeObject(place, name))),
+      ),
     removeFolder: (name) => told("written", () => removeObjects(place, name)),
     close: async () => undefined,
   };
-}
-
-async function atOnce<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  const waiting = items.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of waiting) results[index] = await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(callsAtATime, items.length) }, worker));
-  return results;
 }
 
 async function listObjects(place: Place, below: string): Promise<ReadonlyMap<string, FileFacts>> {
@@ -181,5 +176,5 @@ async function removeObjects(place: Place, name: string): Promise<void> {
   const names = [...(await listObjects(place, `${name}/`)).keys()];
   // A record without what it speaks of could not be carried out.
   if (names.includes(recordName)) await removeObject(place, recordName);
-  await atOnce(names, (one) => removeObject(place, one));
+  await atOnce(names, callsAtATime, (one) => removeObject(place, one));
 }

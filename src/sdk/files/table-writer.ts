@@ -1,6 +1,7 @@
 import { rm, rmdir } from "node:fs/promises";
 import { AppError } from "../../errors.ts";
 import type { CommitReceipt, CommitRequest, SinkRequest, SinkWriter } from "../sink.ts";
+import { atOnce } from "./at-once.ts";
 import type { LazyDuckdb } from "./duckdb.ts";
 import { createEarlyFiles } from "./early-files.ts";
 import type { EarlyFiles } from "./early-files.ts";
@@ -195,16 +196,13 @@ async function stageFiles(table: OpenTable, { days }: Merge, present: ReadonlyMa
     moves.push({ from: staged, to: path });
     all.set(day, { path, rows, oldestRun, ...stored });
   };
-  const waiting = days.values();
-  const worker = async (): Promise<void> => {
-    for (const day of waiting) await stage(day);
-  };
-  await Promise.all(Array.from({ length: filesAtATime }, worker));
+  await atOnce(days, filesAtATime, stage);
   const dataFiles = [...all.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
   return { dataFiles, moves, removals, bytes };
 }
 
-const filesAtATime = 4;
+/** Files that are read for their sums and put on the disk at a time. */
+const filesAtATime = 8;
 
 function dayOf({ path }: DataFile): string {
   return path.slice("day=".length, path.indexOf("/"));
