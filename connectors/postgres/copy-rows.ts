@@ -3,12 +3,12 @@ import type { RowBatch } from "deskbridge/sdk";
 import { listed } from "./column.ts";
 import type { Session } from "./session.ts";
 
-/** Copies the rows of a batch, given as CSV, into a table. Throws where the server took another number of them: an end that it saw where there was none would lose rows without a word. */
+/** Copies the rows of a batch, given as CSV in chunks, into a table. Throws where the server took another number of them: an end that it saw where there was none would lose rows without a word. */
 export async function copyRows(
   session: Session,
   table: string,
   batch: RowBatch,
-  csv: Buffer,
+  csv: readonly Buffer[],
   ...options: readonly "FREEZE"[]
 ): Promise<void> {
   const names = listed(batch.columns.map(({ name }) => name));

@@ -15,8 +15,8 @@ export interface Session {
   readonly rollback: () => Promise<void>;
   /** Runs the statements in one transaction; all of it is undone when one throws. */
   readonly transaction: <T>(run: () => Promise<T>) => Promise<T>;
-  /** Sends CSV to a `COPY … FROM STDIN` and gives back how many rows were taken. */
-  readonly copyIn: (text: string, csv: Buffer) => Promise<number>;
+  /** Sends CSV, in chunks, to a `COPY … FROM STDIN` and gives back how many rows were taken. */
+  readonly copyIn: (text: string, csv: readonly Buffer[]) => Promise<number>;
   /** What a `COPY … TO STDOUT` gives, piece by piece. */
   readonly copyOut: (text: string) => AsyncIterable<Buffer>;
   /** Never throws. */
@@ -98,7 +98,8 @@ function createSession(
     copyIn: (text, csv) =>
       guarded(async () => {
         const copy = client.query(copyFrom(text));
-        copy.end(csv);
+        for (const chunk of csv) copy.write(chunk);
+        copy.end();
         await finished(copy);
         return copy.rowCount;
       }),

@@ -45,16 +45,17 @@ function createStage(session: Session, straight: Straight): Stage {
   let counts = { upserts: 0, deletes: 0, bytes: 0 };
   const send = async ({ kind, batch }: RowChange): Promise<void> => {
     const csv = cleanCsv(batch);
+    const bytes = counts.bytes + csv.reduce((sum, { length }) => sum + length, 0);
     const isStaged = counts.upserts + counts.deletes > 0;
     if (kind === "upsert" && !isStaged && (await straight.take(batch, csv))) {
-      counts = { ...counts, bytes: counts.bytes + csv.length };
+      counts = { ...counts, bytes };
       return;
     }
     await copyRows(session, kind === "upsert" ? stage.rows : stage.keys, batch, csv);
     counts = {
       upserts: counts.upserts + (kind === "upsert" ? batch.count : 0),
       deletes: counts.deletes + (kind === "delete" ? batch.count : 0),
-      bytes: counts.bytes + csv.length,
+      bytes,
     };
   };
   let failure: { readonly error: unknown } | undefined;

@@ -11,7 +11,7 @@ export const runSetting = "deskbridge.run";
 /** The way of the rows of a first load: into the table itself, in the transaction of the commit, without a second copy of them. */
 export interface Straight {
   /** False where the rows have to be staged, now and from now on. */
-  readonly take: (batch: RowBatch, csv: Buffer) => Promise<boolean>;
+  readonly take: (batch: RowBatch, csv: readonly Buffer[]) => Promise<boolean>;
   /** Rows that are in the open transaction. */
   readonly rows: () => number;
   /** Makes them rows of the table. To be called in the transaction of the commit, before anything that was staged is published. */
