@@ -49,7 +49,9 @@ async function readStandings(
         ({ name, type }) => held?.get(name) === type && filled.includes(name),
       );
       const isKnown = run !== undefined && watermark !== undefined;
-      standings.push(isOurs && hasKey && hasColumns && isKnown ? { run, watermark } : undefined);
+      // What a process left that was killed is taken away when the table is opened.
+      const isTidy = !existsSync(workFolder(options, table.name));
+      standings.push(isOurs && hasKey && hasColumns && isKnown && isTidy ? { run, watermark } : undefined);
     }
     return standings;
   });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -13,7 +14,7 @@ import type { Manifest } from "./manifest.ts";
 import { readManifest, writeManifest } from "./manifest.ts";
 import { newColumns, requireKey, requirePartition, settleColumns } from "./table-columns.ts";
 import type { FileFacts, TableFiles } from "./table-files.ts";
-import { manifestName, recordName, stagingName, workName } from "./table-files.ts";
+import { manifestName, stagingName, workName } from "./table-files.ts";
 import { finishCommit } from "./table-publish.ts";
 import { readTable } from "./table-reader.ts";
 import { createTableWriter } from "./table-writer.ts";
@@ -76,9 +77,10 @@ async function standingOf(
     const others = [...listed.keys()].filter((name) => name.endsWith(fileFormats[format].extension));
     const isAsLeft =
       changedFiles(manifest, listed).length === 0 && ours.every(({ path }) => listed.has(path));
-    return isAsLeft && others.length === ours.length && !listed.has(recordName)
-      ? { run, watermark }
-      : undefined;
+    // What a process left that was killed is taken away when the table is opened.
+    const isTidy =
+      !existsSync(files.workFolder) && ![...listed.keys()].some((name) => name.startsWith(`${stagingName}/`));
+    return isAsLeft && others.length === ours.length && isTidy ? { run, watermark } : undefined;
   } finally {
     await files.close();
   }
