@@ -1,4 +1,5 @@
 import type { ExportConfig } from "../config/config.ts";
+import type { DatasetSource } from "../sdk/dataset-source.ts";
 import type { SinkPosition, SinkRequest } from "../sdk/sink.ts";
 import type { TableRun } from "./table-run.ts";
 import { columnsOf, datasetSourceOf, recordOf, sinkOf } from "./table-run.ts";
@@ -42,8 +43,10 @@ async function findIdle(
   { engine }: TableRun,
   runs: readonly TableRun[],
 ): Promise<readonly Idle[]> {
-  // A first run need not ask.
-  const known = runs.filter((run) => run.known !== undefined);
+  const sourceOf = ({ table }: TableRun): DatasetSource =>
+    datasetSourceOf(engine, config.from, table.table.dataset);
+  // A first run need not ask, nor one of a source that cannot tell.
+  const known = runs.filter((run) => run.known !== undefined && sourceOf(run).unchanged !== undefined);
   const sink = sinkOf(engine, config.to);
   if (known.length === 0 || sink.standings === undefined) return [];
   const standings = await sink.standings(known.map(sinkRequestOf));

@@ -127,3 +127,16 @@ it("a full run, another selection, and a warehouse that knows of later runs are 
   expect(seen.opened).toEqual(["tickets", "contacts"]);
   expect((await ledger.runs({ limit: 1 }))[0]).toMatchObject({ run: result.run, state: "done" });
 });
+
+it("a warehouse is not asked where a desk cannot tell whether anything happened", async () => {
+  const { parts, seen } = await stand();
+  const { unchanged, ...source } = parts.source;
+  expect(unchanged).toBeDefined();
+  let looks = 0;
+  const standings: Sink["standings"] = async () => {
+    looks += 1;
+    return [];
+  };
+  const result = await exportStand({ ...parts, source, sink: { ...parts.sink, standings } }).run();
+  expect([result.state, looks, seen.opened]).toEqual(["done", 0, ["tickets", "contacts"]]);
+});
