@@ -103,7 +103,8 @@ function takeFrom(bucket: Bucket, { name, limit, header }: Policy, cost: number,
   const untilFull = Math.ceil((limit.requests - bucket.left) / perMs / 1000);
   return {
     allowed,
-    waitMs: allowed ? 0 : Math.ceil((cost - left) / perMs),
+    // The moment from which it would be allowed, to the same rounding.
+    waitMs: allowed ? 0 : Math.ceil((cost - rounding - left) / perMs),
     headers: {
       "ratelimit-policy": header,
       ratelimit: `"${name}";r=${Math.floor(bucket.left)};t=${untilFull}`,

@@ -55,6 +55,8 @@ it("allows a request as soon as it said, and not before", () => {
       now = waitMs;
       expect(limiter.take(caller).allowed).toBe(true);
     }),
+    // A rate at which the wait is not a whole number of milliseconds but for a rounding error.
+    { examples: [[20, 73]], numRuns: 1000 },
   );
 });
 
