@@ -256,6 +256,14 @@ export const errorCatalogue = {
     retry: "stop",
     remedy: "Fix the fields named in the answer.",
   },
+  cursor_ahead: {
+    meaning:
+      "The cursor is ahead of the change feed: the database is in an older state than the one that it came from.",
+    status: 400,
+    retry: "stop",
+    remedy:
+      "The database was restored from a backup, or replaced by a copy that lagged. Read again from an older cursor or from the beginning; an export, with `export run <name> --full`.",
+  },
   unauthorized: {
     meaning: "The API key or the end user's token is missing, unknown, or no longer good.",
     status: 401,

@@ -47,6 +47,18 @@ export function isBehind(one: FeedPosition, other: FeedPosition): boolean {
   return one.tx < other.tx || (one.tx === other.tx && one.id < other.id);
 }
 
+/**
+ * Throws `cursor_ahead` for a position behind the newest change: one of another database, or of a state that this one was set back from. What happens from now on
+ * would not be behind it, and whoever waited there would miss it without a word.
+ */
+export function requireReached(after: FeedPosition, newest: FeedPosition): void {
+  if (!isBehind(newest, after)) return;
+  throw new AppError(
+    "cursor_ahead",
+    "the cursor is ahead of the feed; was the database restored from a backup?",
+  );
+}
+
 /** Digits of each half of a sequence: 52 bits, all that a number holds. */
 const halfDigits = 13;
 

@@ -212,7 +212,7 @@ async function handleStream(
   const { now } = context;
   const header = request.headers["last-event-id"];
   const lastEventId = Array.isArray(header) ? header[0] : header;
-  const stream = route.stream(parseCall(route, requestOf(request, parts)), {
+  const stream = await route.stream(parseCall(route, requestOf(request, parts)), {
     feed,
     ownEvents,
     lastEventId,

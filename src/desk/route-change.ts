@@ -1,5 +1,5 @@
 import type { FeedPosition } from "./change.ts";
-import { feedStart, formatSequence, readSequence, visibleTypes } from "./change.ts";
+import { feedStart, formatSequence, readSequence, requireReached, visibleTypes } from "./change.ts";
 import { openFeedStream } from "./feed-stream.ts";
 import { parsePart } from "./request.ts";
 import type { Route } from "./route.ts";
@@ -24,6 +24,7 @@ export const changeRoutes: readonly Route[] = [
       const types = visibleTypes(caller, query.types);
       const after = query.after === undefined ? feedStart : await positionOf(query.after, store);
       const { changes, end, more } = await store.readChanges({ after, types, limit: query.limit });
+      if (changes.length === 0 && !more) requireReached(after, await store.feedEnd());
       const data = changes.map(({ body }) => body).join(",");
       return { body: `{"data":[${data}],"next_cursor":"${formatSequence(end)}","has_more":${more}}` };
     },
@@ -35,10 +36,12 @@ export const changeRoutes: readonly Route[] = [
     summary: "Follow the change feed as Server-Sent Events",
     query: streamQuery,
     answers: { 200: change },
-    stream: ({ query, caller }, { feed, lastEventId, mayGoOn }) => {
-      const { after } = lastEventId === undefined ? query : parseLastEventId(lastEventId);
+    stream: async ({ query, caller }, { feed, lastEventId, mayGoOn }) => {
+      const resume = lastEventId === undefined ? query : parseLastEventId(lastEventId);
+      const after = readSequence(resume.after ?? "now");
       const types = visibleTypes(caller, query.types);
-      return openFeedStream(feed, { after: readSequence(after ?? "now"), types, mayGoOn });
+      if (after !== undefined) requireReached(after, await feed.end());
+      return openFeedStream(feed, { after, types, mayGoOn });
     },
   }),
 ];

@@ -1,5 +1,5 @@
 import { AppError } from "../errors.ts";
-import { readSequence } from "./change.ts";
+import { readSequence, requireReached } from "./change.ts";
 import { requireEndUser } from "./end-user.ts";
 import { openFeedStream } from "./feed-stream.ts";
 import { requireFound } from "./found.ts";
@@ -166,10 +166,11 @@ const messageRows: readonly Route[] = [
     summary: "Follow one's own tickets as Server-Sent Events",
     query: schema.ownStreamQuery,
     answers: { 200: schema.ownEvent },
-    stream: ({ query, caller: who }, { ownEvents, lastEventId, now, mayGoOn }) => {
+    stream: async ({ query, caller: who }, { feed, ownEvents, lastEventId, now, mayGoOn }) => {
       const { contact, until } = requireEndUser(who);
       const resume = lastEventId === undefined ? query : parseLastEventId(lastEventId);
       const after = readSequence(resume.after ?? "now");
+      if (after !== undefined) requireReached(after, await feed.end());
       const lastsMs = Math.min(until - now(), longestStreamMs);
       return openFeedStream(ownEvents.of(contact), {
         after,

@@ -100,7 +100,7 @@ export interface RowsAnswer {
 /** A route that answers Server-Sent Events for as long as the client stays. Its `answers` are what the `data` of one event is. */
 export interface StreamRoute extends RouteFacts {
   /** Throws before the first byte what is wrong with the request. The server destroys the stream when the client is gone. */
-  readonly stream: (call: Call<unknown, unknown>, source: StreamSource) => Readable;
+  readonly stream: (call: Call<unknown, unknown>, source: StreamSource) => Promise<Readable>;
 }
 
 export interface StreamSource {
@@ -182,7 +182,7 @@ export function streamRoute<Q extends z.ZodType | undefined = undefined>(
   route: Typed<
     StreamRoute,
     "stream",
-    (call: Call<Output<Q>, undefined>, source: StreamSource) => Readable
+    (call: Call<Output<Q>, undefined>, source: StreamSource) => Promise<Readable>
   > & { readonly query?: Q },
 ): Route {
   return route as unknown as StreamRoute;

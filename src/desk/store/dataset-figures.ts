@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { FeedPosition } from "../change.ts";
-import { isBehind } from "../change.ts";
+import { isBehind, requireReached } from "../change.ts";
 import type { DaysPlace, FiguresPlace, FiguresState } from "../dataset-place.ts";
 import { settled } from "./changes.ts";
 import { changedGroups, chooseGroups, groupsAtOnce } from "./dataset-figures-changed.ts";
@@ -33,6 +33,7 @@ export async function readFigures(pool: Pool, request: FiguresRequest, foldMs: n
   if (place.read !== undefined) return readChanged(pool, request, place.since, place.read);
   const begun = await beginFigures(pool, foldMs);
   if ("preparing" in begun) return { ...notYet(begun), next: place };
+  requireReached({ tx: place.since?.batch ?? 0, id: 0 }, { tx: begun.batch, id: 0 });
   if (!begun.keepsGains) await keepGains(pool);
   return readChanged(pool, request, place.since, openRead(begun));
 }

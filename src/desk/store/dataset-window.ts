@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import { createBatcher } from "../../ledger/batcher.ts";
 import type { FeedPosition } from "../change.ts";
-import { feedStart, isBehind } from "../change.ts";
+import { feedStart, isBehind, requireReached } from "../change.ts";
 import type { ChangesPlace, Window } from "../dataset-place.ts";
 import { settled } from "./changes.ts";
 import { guarded } from "./fault.ts";
@@ -48,7 +48,7 @@ export function createSharedBeginning(pool: Pool): SharedBeginning {
   return () => submit(undefined);
 }
 
-/** Opens the window from a place up to now. Without a window in it, nothing has changed. */
+/** Opens the window from a place up to now. Without a window in it, nothing has changed. Throws `cursor_ahead` as `requireReached` does. */
 export async function openWindow(
   pool: Pool,
   begin: SharedBeginning,
@@ -56,6 +56,7 @@ export async function openWindow(
   limit: number,
 ): Promise<{ readonly place: ChangesPlace; readonly asOf: number }> {
   const { position: until, asOf } = await begin();
+  requireReached(after, until);
   const place = isBehind(after, until)
     ? await nextStretch(pool, { until, asOf, origin: after.id, end: after }, limit)
     : ({ kind: "changes", after } as const);
