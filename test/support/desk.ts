@@ -110,8 +110,9 @@ export async function openDeskStand(options: StandOptions = {}): Promise<DeskSta
       now = to;
     },
     close: async () => {
-      await server.close();
+      // What a test still holds locked would hold up the rest.
       for (const client of clients) await client.end();
+      await server.close();
       await desk.close();
       await database.drop();
       await rm(folder, { recursive: true, force: true });
