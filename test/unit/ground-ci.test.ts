@@ -26,7 +26,7 @@ const goodExport = {
 };
 
 interface Scenario {
-  /** Exit code of `npm run check`. */
+  /** Exit code of `npm run lint`. */
   readonly check?: number;
   readonly install?: number;
   /** What the test run reports; null for no report. */
@@ -59,7 +59,7 @@ async function play(scenario: Scenario) {
     `#!/usr/bin/env bash
 case "$*" in
   ci*) exit ${install} ;;
-  "run check") exit ${check} ;;
+  "run lint") exit ${check} ;;
   test*) for word in "$@"; do case "$word" in --outputFile.json=*) target="\${word#*=}" ;; esac; done
     ${report === null ? ":" : 'cp report.json "$target"'}; exit ${test} ;;
   *"export run"*) cat export.json ;;
