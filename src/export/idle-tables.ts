@@ -1,15 +1,9 @@
 import type { ExportConfig } from "../config/config.ts";
 import type { DatasetSource } from "../sdk/dataset-source.ts";
-import type { SinkPosition, SinkRequest } from "../sdk/sink.ts";
+import type { SinkPosition } from "../sdk/sink.ts";
 import type { TableRun } from "./table-run.ts";
-import { columnsOf, datasetSourceOf, recordOf, sinkOf } from "./table-run.ts";
+import { columnsOf, datasetSourceOf, recordOf, sinkOf, sinkRequestOf } from "./table-run.ts";
 import { parsePlace } from "./watermark.ts";
-
-/** What a sink is asked to open for a table of a run. */
-export function sinkRequestOf({ export: config, table, right, signal }: TableRun): SinkRequest {
-  const { name, onSchemaChange } = config;
-  return { table: table.table, export: name, run: right.run(), onSchemaChange, signal };
-}
 
 /**
  * Those of some tables for which there is nothing to do: the warehouse has them as the last run left them, and at the source nothing happened since. That is

@@ -10,7 +10,7 @@ import type {
 } from "../ledger/exports.ts";
 import { workerDatasets } from "../model/dataset.ts";
 import type { DatasetSource } from "../sdk/dataset-source.ts";
-import type { Sink } from "../sdk/sink.ts";
+import type { Sink, SinkRequest } from "../sdk/sink.ts";
 
 /** How far a table of a run has come. */
 export interface ExportProgress {
@@ -82,6 +82,12 @@ export function hasColumns({ columns }: ExportTableState, { table }: ExportTable
   const text = (list: readonly { readonly name: string; readonly type: string }[]): string =>
     list.map(({ name, type }) => `${name} ${type}`).join();
   return text(columns) === text(table.columns);
+}
+
+/** What a sink is asked to open for a table of a run. */
+export function sinkRequestOf({ export: config, table, right, signal }: TableRun): SinkRequest {
+  const { name, onSchemaChange } = config;
+  return { table: table.table, export: name, run: right.run(), onSchemaChange, signal };
 }
 
 /** The columns of a table as the ledger notes them with its place. */
